@@ -1,0 +1,27 @@
+"""The `oracle` command: which commands there are. Each lives in a file of its own name."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from oracle.cli import output
+
+app = typer.Typer(
+    name="oracle",
+    help="From race results to served, calibrated predictions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """From race results to served, calibrated predictions."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(output.run(app))
