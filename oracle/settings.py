@@ -1,4 +1,4 @@
-"""Every number a user may turn, in one frozen tree: built-in defaults, then oracle.toml, then the environment, then flags.
+"""Every number a user may turn, in one frozen tree: defaults, then oracle.toml, then the environment, then flags.
 
 A number stands on the policy that its consumer takes, and nowhere else. Only the edges (command line, jobs, serving)
 call `load`; everything below is handed the policy it needs. Unknown keys are refused, so that a misspelt setting is an
@@ -26,7 +26,9 @@ class Policy(BaseModel):
 class SplitPolicy(Policy):
     """How history is cut, by date and in whole races, into training, validation and test."""
 
-    test_share: float = Field(0.2, gt=0, lt=1, description="Share of the race dates, the latest ones, kept for the test.")
+    test_share: float = Field(
+        0.2, gt=0, lt=1, description="Share of the race dates, the latest ones, kept for the test."
+    )
     validation_share: float = Field(
         0.15, gt=0, lt=1, description="Share of the dates before the test on which members stop, blend and calibrate."
     )
@@ -43,6 +45,8 @@ class EvaluationPolicy(Policy):
         (3.0, 2.0, 1.0), description="Relevance of first, second, third; the gain is 2**relevance - 1."
     )
     calibration_bins: int = Field(20, ge=2, description="Equal-count bins of the expected calibration error.")
+    resamples: int = Field(2000, ge=100, description="Bootstrap resamples (of whole meetings) behind an interval.")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of an interval.")
 
 
 class TrackingSettings(Policy):

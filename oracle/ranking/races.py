@@ -77,22 +77,25 @@ def spread(per_race: NDArray[np.generic], offsets: Ints) -> NDArray[np.generic]:
 def normalise(weights: ArrayLike, offsets: Ints) -> Floats:
     """Return each weight's share of its race: sums to 1 in each race.
 
-    A race whose weights sum to 0, or hold a NaN, has no shares: NaN on all its rows.
+    A race whose weights sum to 0 or to infinity, or hold a NaN, has no shares: NaN on all its rows.
     """
     values = as_floats(weights)
     total = np.repeat(sum_by_race(values, offsets), np.diff(offsets))
-    return np.divide(values, total, out=np.full_like(values, np.nan), where=total > 0)
+    return np.divide(values, total, out=np.full_like(values, np.nan), where=(total > 0) & np.isfinite(total))
 
 
 def softmax(score: ArrayLike, offsets: Ints) -> Floats:
     """Return exp(score) as shares of the race: the win probabilities of a conditional logit.
 
+    A score of -inf has probability 0; a race without a finite largest score is NaN.
+
     >>> softmax([0.0, 0.0, 1000.0, -1000.0], offsets_of([2, 2])).tolist()
     [0.5, 0.5, 1.0, 0.0]
     """
     values = as_floats(score)
-    top = np.repeat(max_by_race(values, offsets), np.diff(offsets))
-    return normalise(np.exp(values - top), offsets)
+    top = max_by_race(values, offsets)
+    top[~np.isfinite(top)] = 0.0
+    return normalise(np.exp(values - np.repeat(top, np.diff(offsets))), offsets)
 
 
 def standing(values: ArrayLike, offsets: Ints) -> tuple[Ints, Ints]:
