@@ -1,0 +1,96 @@
+"""From races to the matrix: a history is walked through the state; a card is read from it. One code for both."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oracle.features import registry
+from oracle.features.feature import View
+from oracle.features.ledger import KNOWN_AFTER
+from oracle.features.matrix import Floats32, RaceMatrix
+from oracle.features.races import Races, Texts
+from oracle.features.runs import market_probability
+from oracle.features.state import Reading, State, gaps
+from oracle.progress import Progress, silent
+
+CHUNK = 400_000
+"""Runners walked at a time, so that working memory does not grow with the history."""
+
+
+def matrix(races: Races, reading: Reading, feature_set: str) -> RaceMatrix:
+    """Return the features of a set for races that have been read.
+
+    Each feature sees only columns known by the moment it declares; asking for a later one raises.
+    """
+    features = registry.features(feature_set)
+    values = np.empty((races.runners, len(features)), dtype=np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for i, feature in enumerate(features):
+            values[:, i] = feature.compute(View(races, reading, feature.known))
+    values[np.isinf(values)] = np.nan
+    return RaceMatrix(
+        values=values,
+        names=tuple(f.name for f in features),
+        offsets=races.offsets,
+        off=races.off,
+        position=races.numbers["position"],
+        market=market_probability(races),
+        race_id=races.texts["race_id"][races.offsets[:-1]],
+        meeting=_meetings(races),
+    )
+
+
+def history(races: Races, feature_set: str, state: State | None = None, progress: Progress = silent) -> RaceMatrix:
+    """Return the matrix of a history, each race as of its off, and leave the state as it stands after it.
+
+    Args:
+        races: Races with results, ordered by off.
+        feature_set: Name of the feature set.
+        state: What was known before; carried forward in place. A new one where None.
+        progress: Told of each chunk.
+    """
+    state = State() if state is None else state
+    parts = [
+        matrix(part, state.walk(part), feature_set)
+        for part in progress(_chunks(races), "features", 1 + races.runners // CHUNK)
+    ]
+    return _joined(parts)
+
+
+def card(races: Races, feature_set: str, state: State) -> RaceMatrix:
+    """Return the matrix of cards as the state knows their runners now; the state is not changed."""
+    return matrix(races, state.read(races), feature_set)
+
+
+def _chunks(races: Races) -> list[Races]:
+    """Cut a history into parts between which no race is still being run."""
+    allowed = gaps(races, KNOWN_AFTER)
+    cuts = [0]
+    for cut in allowed:
+        if races.offsets[cut] - races.offsets[cuts[-1]] >= CHUNK:
+            cuts.append(int(cut))
+    cuts.append(len(races))
+    return [races.slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+
+
+def _meetings(races: Races) -> Texts:
+    first = races.offsets[:-1]
+    days = (races.off // 86_400).astype(np.int64)
+    return np.array([f"{c} {d}" for c, d in zip(races.texts["course"][first], days, strict=True)], dtype=object)
+
+
+def _joined(parts: list[RaceMatrix]) -> RaceMatrix:
+    if len(parts) == 1:
+        return parts[0]
+    sizes = np.concatenate([p.sizes for p in parts])
+    values: Floats32 = np.concatenate([p.values for p in parts])
+    return RaceMatrix(
+        values=values,
+        names=parts[0].names,
+        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        off=np.concatenate([p.off for p in parts]),
+        position=np.concatenate([p.position for p in parts]),
+        market=np.concatenate([p.market for p in parts]),
+        race_id=np.concatenate([p.race_id for p in parts]),
+        meeting=np.concatenate([p.meeting for p in parts]),
+    )

@@ -1,0 +1,97 @@
+"""The matrix a model learns from: one row per starter, races in contiguous rows, never cut in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from oracle.errors import BadInput, RowwiseSplit
+from oracle.features.races import Floats, Ints, Texts
+
+Floats32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RaceMatrix:
+    """Features and outcomes of whole races."""
+
+    values: Floats32
+    """float32[N, F]; NaN where a feature is missing."""
+    names: tuple[str, ...]
+    """The F features, in the order of the columns."""
+    offsets: Ints
+    """int64[R + 1]: race r lies in rows offsets[r] to offsets[r + 1]."""
+    off: Floats
+    """float64[R]: off time, seconds since 1970 UTC; ascending in a history."""
+    position: Floats
+    """float64[N]: official finishing position; NaN for whoever has none, and on cards."""
+    market: Floats
+    """float64[N]: the market's win probability, overround removed; NaN where a starter of the race lacks odds."""
+    race_id: Texts
+    """object[R]."""
+    meeting: Texts
+    """object[R]: course and day, the unit that intervals are clustered by."""
+
+    def __len__(self) -> int:
+        """Return the number of races."""
+        return len(self.off)
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """int64[R]: starters per race."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def race(self) -> Ints:
+        """int64[N]: index of each runner's race."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), self.sizes)
+
+    @cached_property
+    def day(self) -> Ints:
+        """int64[R]: days since 1970 of the off, UTC."""
+        return (self.off // 86_400).astype(np.int64)
+
+    def take(self, races: npt.NDArray[np.bool_]) -> RaceMatrix:
+        """Return some of the races, whole.
+
+        Args:
+            races: bool[R]. A mask over runners is refused: it would cut races.
+
+        Raises:
+            RowwiseSplit: the mask is not one value per race.
+        """
+        if races.shape != (len(self),):
+            raise RowwiseSplit(
+                "a history is split by race, never by runner",
+                value=f"a mask of {len(races)} values",
+                allowed=f"{len(self)} values, one per race",
+                next_step="build the mask with oracle.data.splits",
+            )
+        rows = np.repeat(races, self.sizes)
+        return replace(
+            self,
+            values=self.values[rows],
+            offsets=np.concatenate(([0], np.cumsum(self.sizes[races]))).astype(np.int64),
+            off=self.off[races],
+            position=self.position[rows],
+            market=self.market[rows],
+            race_id=self.race_id[races],
+            meeting=self.meeting[races],
+        )
+
+    def only(self, names: Sequence[str]) -> RaceMatrix:
+        """Return the same races with some of the features, in the order asked for.
+
+        Raises:
+            BadInput: a feature is not in the matrix.
+        """
+        missing = [n for n in names if n not in self.names]
+        if missing:
+            raise BadInput("features are not in this matrix", value=", ".join(missing), allowed=self.names)
+        if tuple(names) == self.names:
+            return self
+        return replace(self, values=self.values[:, [self.names.index(n) for n in names]], names=tuple(names))

@@ -1,0 +1,199 @@
+"""Races as arrays: the one form in which features see a history of results and a card that has not been run.
+
+A frame of the canonical runner table and a list of cards become the same value, so that every feature is written once
+and cannot differ between training and serving.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from oracle.race import COLUMNS, GOINGS, STARTED, RaceCard, Runner
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Texts = npt.NDArray[np.object_]
+
+NUMBERS: tuple[str, ...] = tuple(
+    c.name for c in COLUMNS if str(c.type) in {"int16", "int32", "double", "bool"} and c.name != "off_estimated"
+)
+TEXTS: tuple[str, ...] = tuple(c.name for c in COLUMNS if str(c.type) == "string")
+
+_OF_CARD = ("course", "country", "race_type", "surface", "track", "race_class", "race_id", "race_name")
+_OF_CARD_NUMBERS = ("distance_m", "prize", "race_number")
+_OF_RUNNER = ("horse", "sex", "gear", "sire")
+_OF_RUNNER_NUMBERS = ("number", "draw", "weight_kg", "body_weight_kg", "age", "official_rating", "odds")
+
+
+@dataclass(frozen=True)
+class Races:
+    """Starters of some races in contiguous rows, races ordered by off time.
+
+    Withdrawn runners are not in it: they neither run nor count in the field.
+    """
+
+    offsets: Ints
+    """int64[R + 1]: race r lies in rows offsets[r] to offsets[r + 1]."""
+    off: Floats
+    """float64[R]: off time, seconds since 1970 UTC."""
+    numbers: Mapping[str, Floats]
+    """float64[N] per numeric column; NaN where missing."""
+    texts: Mapping[str, Texts]
+    """object[N] per text column; None where missing."""
+    rows: Ints
+    """int64[N]: which row of the frame (or declared runner of the cards) each starter was."""
+    _codes: dict[str, tuple[Ints, Texts]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        """Return the number of races."""
+        return len(self.off)
+
+    @property
+    def runners(self) -> int:
+        """Number of starters over all races."""
+        return int(self.offsets[-1])
+
+    @cached_property
+    def race(self) -> Ints:
+        """int64[N]: index of each runner's race."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.offsets))
+
+    @cached_property
+    def field_size(self) -> Floats:
+        """float64[N]: number of starters in the runner's race."""
+        sizes = np.diff(self.offsets)
+        return np.repeat(sizes, sizes).astype(np.float64)
+
+    @cached_property
+    def off_of_runner(self) -> Floats:
+        """float64[N]: off time of the runner's race."""
+        return np.repeat(self.off, np.diff(self.offsets))
+
+    @cached_property
+    def wetness(self) -> Floats:
+        """float64[N]: going on the scale of `oracle.race.GOINGS`; NaN where unknown."""
+        codes, words = self.codes("going")
+        scale = np.array([GOINGS.get(str(w), np.nan) for w in words] + [np.nan])
+        return scale[codes]
+
+    def codes(self, name: str) -> tuple[Ints, Texts]:
+        """Return a text column as (int64[N] codes, the distinct texts); -1 where missing."""
+        if name not in self._codes:
+            codes, words = pd.factorize(self.texts[name], use_na_sentinel=True)
+            self._codes[name] = (codes.astype(np.int64), np.asarray(words, dtype=object))
+        return self._codes[name]
+
+    def slice(self, first: int, last: int) -> Races:
+        """Return races first to last (exclusive) as a value of their own."""
+        a, b = int(self.offsets[first]), int(self.offsets[last])
+        return Races(
+            offsets=self.offsets[first : last + 1] - a,
+            off=self.off[first:last],
+            numbers={k: v[a:b] for k, v in self.numbers.items()},
+            texts={k: v[a:b] for k, v in self.texts.items()},
+            rows=self.rows[a:b],
+        )
+
+
+def _offsets(race_of_row: npt.NDArray[np.generic]) -> Ints:
+    """Return where each run of equal values begins, and the end."""
+    if not len(race_of_row):
+        return np.zeros(1, dtype=np.int64)
+    starts = np.flatnonzero(race_of_row[1:] != race_of_row[:-1]) + 1
+    return np.concatenate(([0], starts, [len(race_of_row)])).astype(np.int64)
+
+
+def _text(series: pd.Series) -> Texts:
+    values = series.astype(object).to_numpy(dtype=object, copy=True)
+    values[pd.isna(series).to_numpy(dtype=bool)] = None
+    return values
+
+
+def from_frame(frame: pd.DataFrame) -> Races:
+    """Return the starters of a canonical runner frame, ordered by off time, race id and card order.
+
+    Columns that the frame lacks are taken as missing, so that a feature never fails for want of a column.
+    """
+    started = frame["status"].isin([str(s) for s in STARTED]).to_numpy(dtype=bool)
+    kept = np.flatnonzero(started)
+    off = frame["off"].to_numpy(dtype="datetime64[s]").astype(np.int64)[kept]
+    race_id = pd.factorize(frame["race_id"], sort=True)[0][kept]
+    order = np.lexsort((kept, race_id, off))
+    kept, off, race_id = kept[order], off[order], race_id[order]
+    part = frame.iloc[kept]
+    empty = np.full(len(part), np.nan)
+    nothing = np.full(len(part), None, dtype=object)
+    offsets = _offsets(race_id)
+    return Races(
+        offsets=offsets,
+        off=off[offsets[:-1]].astype(np.float64),
+        numbers={
+            c: part[c].to_numpy(dtype=np.float64, na_value=np.nan) if c in part.columns else empty for c in NUMBERS
+        },
+        texts={c: _text(part[c]) if c in part.columns else nothing for c in TEXTS},
+        rows=kept.astype(np.int64),
+    )
+
+
+Alias = Callable[[str, str], str]
+"""Given the kind of a participant (horse, jockey, trainer) and a name, returns the id it is known under."""
+
+
+def own_name(kind: str, name: str) -> str:  # noqa: ARG001
+    """Return the name itself: the id of whoever has no other."""
+    return name
+
+
+def _identity(runner: Runner, kind: str, alias: Alias) -> str | None:
+    given: str | None = getattr(runner, f"{kind}_id")
+    name: str | None = getattr(runner, kind)
+    return given or (alias(kind, name) if name else None)
+
+
+def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name) -> Races:
+    """Return the starters of cards, in the order of the cards: nothing of a result is in it.
+
+    Args:
+        cards: Cards of races not yet run. They need not be in the order of their off times.
+        alias: Finds the id of a participant that a card gives by name only.
+    """
+    starters = [(card, r) for card in cards for r in card.runners if not r.withdrawn]
+    declared = [not r.withdrawn for card in cards for r in card.runners]
+    sizes = [sum(not r.withdrawn for r in card.runners) for card in cards]
+    numbers = {c: np.full(len(starters), np.nan) for c in NUMBERS}
+    texts: dict[str, Texts] = {c: np.full(len(starters), None, dtype=object) for c in TEXTS}
+    for i, (card, runner) in enumerate(starters):
+        for name in _OF_CARD_NUMBERS:
+            numbers[name][i] = _number(getattr(card, name))
+        for name in _OF_RUNNER_NUMBERS:
+            numbers[name][i] = _number(getattr(runner, name))
+        for name in _OF_CARD:
+            texts[name][i] = getattr(card, name)
+        texts["going"][i] = card.going
+        for name in _OF_RUNNER:
+            texts[name][i] = getattr(runner, name)
+        for kind in ("horse", "jockey", "trainer"):
+            texts[kind][i] = getattr(runner, kind)
+            texts[f"{kind}_id"][i] = _identity(runner, kind, alias)
+    return Races(
+        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        off=np.array([_seconds(card.off) for card in cards], dtype=np.float64),
+        numbers=numbers,
+        texts=texts,
+        rows=np.flatnonzero(declared).astype(np.int64),
+    )
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _seconds(moment: dt.datetime) -> float:
+    return float(int(moment.timestamp()))

@@ -1,0 +1,144 @@
+"""The as-of state: everything known of horses, jockeys, trainers and courses at a moment.
+
+Training walks a history through the state and keeps what each race read; the state as it stands at the end is saved
+with the model. Serving reads it for a card and folds each later result in. One class does both, so that the features
+a model was trained on and those it is asked about cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from oracle.features.keys import keys
+from oracle.features.ledger import Ledger
+from oracle.features.ledgers import LEDGERS
+from oracle.features.races import Floats, Ints, Races
+from oracle.features.ratings import Ratings
+from oracle.features.runs import PAR_LEDGERS, facts
+
+KINDS = ("horse", "jockey", "trainer")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the state knew of each runner at the off."""
+
+    means: Mapping[str, Floats]
+    """float64[N] per `ledger.entry`; NaN where nothing was known."""
+    weights: Mapping[str, Floats]
+    """float64[N] per `ledger.entry`: how many runs (faded) the mean rests on; 0 where none."""
+    last: Mapping[str, Floats]
+    """float64[N] per ledger: time of the account's last run, seconds since 1970; NaN where none."""
+    ratings: Floats
+    """float64[N, 4] from `Ratings.walk`."""
+
+
+@dataclass
+class State:
+    """What is known after the results folded in so far."""
+
+    ledgers: dict[str, Ledger] = field(default_factory=lambda: {s.name: Ledger(s) for s in LEDGERS})
+    pars: dict[str, Ledger] = field(default_factory=lambda: {s.name: Ledger(s) for s in PAR_LEDGERS})
+    ratings: Ratings = field(default_factory=Ratings)
+    names: dict[str, dict[str, str]] = field(default_factory=lambda: {k: {} for k in KINDS})
+    """Per kind of participant: name -> id under which it last ran."""
+    through: float = -np.inf
+    """Off time of the latest race folded in, seconds since 1970."""
+
+    def walk(self, races: Races) -> Reading:
+        """Read each race as of its off and fold all of them in, in the order of time.
+
+        Args:
+            races: Races with results, ordered by off; none of them folded in before.
+        """
+        said = facts(races, self.pars)
+        means: dict[str, Floats] = {}
+        weights: dict[str, Floats] = {}
+        last: dict[str, Floats] = {}
+        for name, ledger in self.ledgers.items():
+            account = ledger.accounts(*keys(races, ledger.spec.key), open_new=True)
+            runs = np.column_stack([said[e.of] for e in ledger.spec.entries])
+            self._note(name, ledger, ledger.walk(races.offsets, races.off, account, runs), means, weights, last)
+        accounts = self.ratings.accounts(races, open_new=True)
+        ratings = self.ratings.walk(
+            races.offsets, races.off, accounts, races.numbers["position"], said["behind"]
+        )
+        self._remember(races)
+        return Reading(means, weights, last, ratings)
+
+    def read(self, races: Races) -> Reading:
+        """Return what is known of the runners of cards, and change nothing."""
+        means: dict[str, Floats] = {}
+        weights: dict[str, Floats] = {}
+        last: dict[str, Floats] = {}
+        for name, ledger in self.ledgers.items():
+            account = ledger.accounts(*keys(races, ledger.spec.key), open_new=False)
+            self._note(name, ledger, ledger.read(account, races.off_of_runner), means, weights, last)
+        ratings = self.ratings.read(self.ratings.accounts(races, open_new=False))
+        return Reading(means, weights, last, ratings)
+
+    def alias(self, kind: str, name: str) -> str:
+        """Return the id a participant's name last ran under; the name itself where it never ran."""
+        return self.names[kind].get(name, name)
+
+    @staticmethod
+    def _note(
+        name: str,
+        ledger: Ledger,
+        read: tuple[Floats, Floats, Floats],
+        means: dict[str, Floats],
+        weights: dict[str, Floats],
+        last: dict[str, Floats],
+    ) -> None:
+        value, weight, last[name] = read
+        for i, entry in enumerate(ledger.spec.entries):
+            means[f"{name}.{entry.name}"] = value[:, i]
+            weights[f"{name}.{entry.name}"] = weight[:, i]
+
+    def _remember(self, races: Races) -> None:
+        for kind in KINDS:
+            ids, names = races.texts[f"{kind}_id"], races.texts[kind]
+            self.names[kind].update({n: i for n, i in zip(names, ids, strict=True) if n and i and n != i})
+        if len(races):
+            self.through = max(self.through, float(races.off[-1]))
+
+    def dump(self) -> dict[str, npt.NDArray[Any]]:
+        """Return plain arrays from which `restore` makes an equal state."""
+        out: dict[str, npt.NDArray[Any]] = {"through": np.array([self.through])}
+        for group, books in (("ledger", self.ledgers), ("par", self.pars)):
+            for name, ledger in books.items():
+                out |= {f"{group}/{name}/{k}": v for k, v in ledger.dump().items()}
+        out |= {f"ratings/{k}": v for k, v in self.ratings.dump().items()}
+        for kind, known in self.names.items():
+            lines = "\n".join(f"{name}\t{known_as}" for name, known_as in known.items())
+            out[f"names/{kind}"] = np.frombuffer(lines.encode(), dtype=np.uint8)
+        return out
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> State:
+        """Return the state that `dump` described."""
+
+        def under(prefix: str) -> dict[str, npt.NDArray[Any]]:
+            return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+        def names(kind: str) -> dict[str, str]:
+            text = arrays[f"names/{kind}"].tobytes().decode()
+            return dict(line.split("\t", 1) for line in text.split("\n")) if text else {}  # type: ignore[misc]
+
+        return cls(
+            ledgers={s.name: Ledger.restore(s, under(f"ledger/{s.name}/")) for s in LEDGERS},
+            pars={s.name: Ledger.restore(s, under(f"par/{s.name}/")) for s in PAR_LEDGERS},
+            ratings=Ratings.restore(under("ratings/")),
+            names={kind: names(kind) for kind in KINDS},
+            through=float(arrays["through"][0]),
+        )
+
+
+def gaps(races: Races, seconds: float) -> Ints:
+    """Return int64[.], the races before which a history may be cut: nothing is still running when they are off."""
+    return np.flatnonzero(np.diff(races.off) >= seconds) + 1

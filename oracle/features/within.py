@@ -1,0 +1,87 @@
+"""Comparisons within a race: a runner beats its rivals, so a number means little beside its own race's numbers.
+
+Every function takes float64[N] over the starters of some races and `offsets` int64[R + 1], ignores NaN, and gives NaN
+back where the runner's own value is missing. No Python loop runs over races.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from oracle.features.races import Floats, Ints
+
+
+def total(x: Floats, offsets: Ints) -> Floats:
+    """Return float64[N], the sum over each runner's race of the values that are there."""
+    sums = np.add.reduceat(np.nan_to_num(x), offsets[:-1])
+    return np.repeat(sums, np.diff(offsets))
+
+
+def present(x: Floats, offsets: Ints) -> Floats:
+    """Return float64[N], how many values the runner's race has."""
+    return total((~np.isnan(x)).astype(np.float64), offsets)
+
+
+def mean(x: Floats, offsets: Ints) -> Floats:
+    """Return float64[N], the mean over each runner's race; NaN where the race has no value at all."""
+    count = present(x, offsets)
+    return np.where(count > 0, total(x, offsets) / np.maximum(count, 1.0), np.nan)
+
+
+def centred(x: Floats, offsets: Ints) -> Floats:
+    """Return float64[N], the value minus the mean of its race.
+
+    >>> centred(np.array([1.0, 3.0, np.nan]), np.array([0, 3])).tolist()
+    [-1.0, 1.0, nan]
+    """
+    return x - mean(x, offsets)
+
+
+def ahead(x: Floats, offsets: Ints) -> Floats:
+    """Return float64[N], the share of rivals with a higher value, ties counted half; 0 is the highest of its race.
+
+    >>> ahead(np.array([5.0, 1.0, 3.0]), np.array([0, 3])).tolist()
+    [0.0, 1.0, 0.5]
+    """
+    out = np.full(len(x), np.nan)
+    _ahead(x, offsets, out)
+    return out
+
+
+def lead(x: Floats, offsets: Ints) -> Floats:
+    """Return float64[N], how far the value lies above the best rival's (negative: below it).
+
+    >>> lead(np.array([5.0, 1.0, 3.0]), np.array([0, 3])).tolist()
+    [2.0, -4.0, -2.0]
+    """
+    out = np.full(len(x), np.nan)
+    _lead(x, offsets, out)
+    return out
+
+
+@njit(cache=True)
+def _ahead(x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for r in range(len(offsets) - 1):
+        for i in range(offsets[r], offsets[r + 1]):
+            if np.isnan(x[i]):
+                continue
+            above, rivals = 0.0, 0
+            for j in range(offsets[r], offsets[r + 1]):
+                if j == i or np.isnan(x[j]):
+                    continue
+                rivals += 1
+                above += 1.0 if x[j] > x[i] else (0.5 if x[j] == x[i] else 0.0)
+            out[i] = above / rivals if rivals else 0.5
+
+
+@njit(cache=True)
+def _lead(x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for r in range(len(offsets) - 1):
+        for i in range(offsets[r], offsets[r + 1]):
+            best = np.nan
+            for j in range(offsets[r], offsets[r + 1]):
+                if j != i and not np.isnan(x[j]) and (np.isnan(best) or x[j] > best):
+                    best = x[j]
+            if not np.isnan(best):
+                out[i] = x[i] - best
