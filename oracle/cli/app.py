@@ -7,6 +7,7 @@ import sys
 import typer
 
 from oracle.cli import output
+from oracle.cli.simulate import simulate
 
 app = typer.Typer(
     name="oracle",
@@ -20,6 +21,9 @@ app = typer.Typer(
 @app.callback()
 def _root() -> None:
     """From race results to served, calibrated predictions."""
+
+
+app.command()(simulate)
 
 
 def main() -> None:
