@@ -129,20 +129,28 @@ def find(paths: Sequence[Path], layout: Layout) -> list[Path]:
     Raises:
         UnreadableFile: a path is missing, a folder holds no such file, or a file is not in the layout.
     """
-    found: dict[Path, None] = {}
+    found = []
+    for path in paths:
+        inside = [t for t in tables([path]) if path.is_file() or not _is_beside(header(t, layout), layout)]
+        if not inside:
+            raise unreadable(path, "no such file in the folder", f"files in the layout {layout.name}")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def tables(paths: Sequence[Path]) -> list[Path]:
+    """Return the named files and all tables in the named folders, sorted within each folder.
+
+    Raises:
+        UnreadableFile: a path is missing.
+    """
+    found: list[Path] = []
     for path in paths:
         if not path.exists():
             raise unreadable(path, "nothing there", "a file or a folder", "check the spelling of the path")
-        inside = [path] if path.is_file() else _in_folder(path, layout)
-        if not inside:
-            raise unreadable(path, "no such file in the folder", f"files in the layout {layout.name}")
-        found.update(dict.fromkeys(inside))
-    return list(found)
-
-
-def _in_folder(folder: Path, layout: Layout) -> list[Path]:
-    tables = sorted(p for p in folder.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))
-    return [table for table in tables if not _is_beside(header(table, layout), layout)]
+        inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        found += [p for p in inside if p == path or p.name.lower().endswith(SUFFIXES)]
+    return list(dict.fromkeys(found))
 
 
 def _is_beside(names: Sequence[str], layout: Layout) -> bool:

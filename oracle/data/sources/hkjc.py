@@ -91,8 +91,7 @@ def _thousands(text: str) -> float | None:
 
 
 def _keys(text: Text) -> pd.Series:
-    first, *others = (text.cells[name] for name in _RUNNER)
-    return first.str.cat(others, sep="|")
+    return text.cells["date"].str.cat(text.cells[list(_RUNNER[1:])], sep="|")
 
 
 def _beside(days: Sequence[Path], prefix: str, layout: Layout, value: Callable[[Text], pd.Series]) -> pd.Series:

@@ -65,6 +65,16 @@ class Rows:
         self.refuse(wrong, f"unreadable_{name}", texts)
         self.put(name, values.where(values.notna(), None) if DTYPES[name] == "str" else _floats(values))
 
+    def either(self, name: str, *cells: tuple[str, Callable[[str], Any]]) -> None:
+        """Set a column from the first of several cells that holds a value, each with its own parser."""
+        values = pd.Series(np.nan, index=range(len(self)))
+        for column, parser in cells:
+            texts = self.cell(column).where(values.isna(), "")
+            found, wrong = _spread(texts, parser)
+            self.refuse(wrong, f"unreadable_{name}", texts)
+            values = values.fillna(pd.Series(_floats(found)))
+        self.put(name, values)
+
     def words(self, name: str, texts: pd.Series) -> None:
         """Set a text column, with the layouts' ways to say "missing" taken as missing."""
         self.parse(name, texts, lambda text: None if is_missing(text) else text)
