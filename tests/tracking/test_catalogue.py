@@ -100,5 +100,5 @@ def test_flattening_keeps_every_leaf_and_a_flat_tree_is_itself(tree: dict[str, o
 def test_the_docs_hold_the_table_of_the_catalogue() -> None:
     page = DOCS.read_text()
     assert catalogue.renewed(page) == page, (
-        "write it again with: python -m oracle.tracking.catalogue < docs/tracking.md > new.md; mv new.md docs/tracking.md"
+        "write it again: python -m oracle.tracking.catalogue < docs/tracking.md > new.md; mv new.md docs/tracking.md"
     )
