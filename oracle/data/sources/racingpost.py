@@ -71,8 +71,8 @@ _STATUSES = MappingProxyType(
 _COUNTRY = re.compile(r".*\(([A-Z]{2,3})\)\s*")
 _STAMP = re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d)(?::\d\d)?")
 _ISO_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::\d\d)?.*")
-_BUMPER = re.compile(r"\b(?:flat|bumper)\b", re.IGNORECASE)
-_OBSTACLES = re.compile(r"\b(?:hurdle|chase)\b", re.IGNORECASE)
+BUMPER = re.compile(r"\b(?:flat|bumper)\b", re.IGNORECASE)
+OBSTACLES = re.compile(r"\b(?:hurdle|chase)\b", re.IGNORECASE)
 _LATEST_HOUR = 22
 
 
@@ -141,9 +141,9 @@ def _with_bumpers(race_types: pd.Series, names: pd.Series) -> pd.Series:
     A race for jumpers that is called flat and names no obstacle is one; on the flat only the word bumper is proof,
     since sponsors also say "flat" ("Best Turned-Out Flat League Handicap").
     """
-    jumpers = race_types.isin([RaceType.HURDLE, RaceType.CHASE]) & names.str.contains(_BUMPER)
+    jumpers = race_types.isin([RaceType.HURDLE, RaceType.CHASE]) & names.str.contains(BUMPER)
     on_the_flat = (race_types == RaceType.FLAT) & names.str.contains(r"\b[Bb]umper\b")
-    bumper = (jumpers | on_the_flat) & ~names.str.contains(_OBSTACLES)
+    bumper = (jumpers | on_the_flat) & ~names.str.contains(OBSTACLES)
     return race_types.mask(bumper, RaceType.BUMPER)
 
 

@@ -20,6 +20,8 @@ MISSING = frozenset({"", "-", "--", "---", "–", "—", "na", "n/a", "nan", "no
 """How the layouts write "no value", lower-cased."""
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?")
+_DAY_FIRST = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
 _FRACTIONS = MappingProxyType({"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3, "⅛": 0.125})
 _STONES = re.compile(r"(\d{1,2})-(\d{1,2})")
@@ -64,6 +66,24 @@ def whole(text: str) -> float | None:
 def counted(text: str) -> float | None:
     """Return a number that counts from 1 (stall, saddle-cloth, place in running); 0 means there was none."""
     return whole(text) or None
+
+
+def day(text: str) -> str:
+    """Return a date as `YYYY-MM-DD`, from that with or without a time behind it, or from day, month and year.
+
+    >>> day("2024-05-01 00:00:00"), day("1/5/2024")
+    ('2024-05-01', '2024-05-01')
+    """
+    if match := _DAY_FIRST.fullmatch(text):
+        text = f"{match[3]}-{int(match[2]):02d}-{int(match[1]):02d}"
+    if not _DAY.fullmatch(text):
+        raise ValueError(text)
+    return text[:10]
+
+
+def integer_text(text: str) -> str | None:
+    """Return an id as text; one that a spreadsheet turned into `12.0` is 12 again."""
+    return None if is_missing(text) else re.sub(r"(?<=\d)\.0+$", "", text)
 
 
 def seconds(text: str) -> float | None:
@@ -131,7 +151,8 @@ def furlongs(text: str) -> float | None:
     >>> furlongs("8")
     1609
     """
-    value = number(re.sub(r"\s*f(urlongs?)?$", "", text, flags=re.IGNORECASE))
+    text = re.sub(r"\s*f(urlongs?)?$", "", text, flags=re.IGNORECASE)
+    value = _with_fraction(text) if text[-1:] in _FRACTIONS and text else number(text)
     return round(value * FURLONG) if value else None
 
 
