@@ -7,6 +7,7 @@ import sys
 import typer
 
 from oracle.cli import output
+from oracle.cli.models import models
 from oracle.cli.simulate import simulate
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ def _root() -> None:
 
 
 app.command()(simulate)
+app.command()(models)
 
 
 def main() -> None:
