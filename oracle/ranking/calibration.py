@@ -17,7 +17,19 @@ from scipy.optimize import brentq, isotonic_regression
 from oracle.errors import BadInput, NotEnoughData
 from oracle.ranking import metrics
 from oracle.ranking.outcome import ANY_RESULT, winners
-from oracle.ranking.races import Bools, Floats, Ints, as_floats, as_offsets, normalise, softmax, sum_by_race
+from oracle.ranking.plackett_luce import Discount
+from oracle.ranking.races import (
+    Bools,
+    Floats,
+    Ints,
+    as_floats,
+    as_offsets,
+    normalise,
+    offsets_of,
+    softmax,
+    standing,
+    sum_by_race,
+)
 
 FLATTEST, STEEPEST = 1e-3, 1e3
 """Range of the exponent. Its ends mean that the probabilities were worthless (or reversed), or that they leak."""
@@ -123,6 +135,32 @@ def fit_power(prob: ArrayLike, position: ArrayLike, offsets: Ints) -> PowerCalib
     return PowerCalibration(float(np.exp(brentq(slope, low, high, xtol=1e-10))))
 
 
+def fit_discount(prob: ArrayLike, position: ArrayLike, offsets: Ints) -> Discount:
+    """Return how much less win probabilities say about second, third and fourth place, by maximum likelihood.
+
+    With the runners before it taken out, each place is a race of its own, so its power is fitted as `fit_power` fits
+    the winner's. A power above 1 is taken as 1: more than plain Plackett-Luce is not in the model.
+
+    Args:
+        prob: float64[N], calibrated win probabilities on held-out dates.
+        position: float64[N], NaN for non-finishers.
+        offsets: int64[R + 1].
+
+    Raises:
+        NotEnoughData: no race has probabilities and at least five finishers without a dead heat before the last place.
+    """
+    position = as_floats(position)
+    ahead, level = standing(-position, offsets)
+    powers = []
+    for before in (1, 2, 3):
+        gone = (level > 0) & (ahead < before)
+        clear = (sum_by_race(gone, offsets) == before) & (sum_by_race(gone & (level > 1), offsets) == 0)
+        rest = ~gone & np.repeat(clear, np.diff(offsets))
+        sizes = sum_by_race(rest, offsets).astype(np.int64)
+        powers.append(fit_power(as_floats(prob)[rest], position[rest], offsets_of(sizes)).exponent)
+    return Discount(*(min(power, 1.0) for power in powers))
+
+
 def fit_isotonic(prob: ArrayLike, position: ArrayLike, offsets: Ints) -> IsotonicCalibration:
     """Return the rising curve of least squares from probability to win rate (Zadrozny and Elkan, 2002).
 
@@ -177,7 +215,7 @@ def _fitting(prob: ArrayLike, position: ArrayLike, offsets: Ints) -> tuple[Float
         raise NotEnoughData("no race has both win probabilities and a result", value=f"{usable.size} races")
     size = np.diff(offsets)
     rows = np.repeat(usable, size)
-    return prob[rows], won[rows], np.concatenate(([0], np.cumsum(size[usable]))).astype(np.int64)
+    return prob[rows], won[rows], offsets_of(size[usable])
 
 
 def _log(prob: ArrayLike) -> Floats:

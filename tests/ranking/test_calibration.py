@@ -12,6 +12,7 @@ from oracle.ranking import metrics
 from oracle.ranking.calibration import (
     IsotonicCalibration,
     PowerCalibration,
+    fit_discount,
     fit_isotonic,
     fit_power,
     from_dict,
@@ -114,3 +115,22 @@ def test_the_reliability_table_counts_every_runner_once_and_rises(world):
     assert {row.runners for row in table} == {8000}
     assert all(abs(row.forecast - row.rate) < 0.02 for row in table)
     assert np.all(np.diff([row.forecast for row in table]) > 0)
+
+
+def test_races_run_by_plackett_luce_need_no_discount_and_those_of_normal_times_do(world):
+    strength, position, offsets = world
+    plain = fit_discount(softmax(strength, offsets), position, offsets)
+    assert min(plain.second, plain.third, plain.fourth) > 0.95
+    finish = strength + 1.2 * np.random.default_rng(9).normal(size=strength.size)
+    normal = np.argsort(np.argsort(-finish.reshape(-1, 10), axis=1), axis=1).ravel() + 1.0
+    chance = fit_power(softmax(strength, offsets), normal, offsets).apply(softmax(strength, offsets), offsets)
+    found = fit_discount(chance, normal, offsets)
+    assert 0.95 > found.second > found.third > found.fourth > 0.5
+
+
+def test_dead_heats_before_a_place_are_left_out_of_its_discount():
+    offsets, prob = offsets_of([6, 6]), [0.4, 0.2, 0.15, 0.1, 0.1, 0.05] * 2
+    clear = fit_discount(prob[:6], [3, 2, 1, 4, 5, 6], offsets_of([6]))
+    assert fit_discount(prob, [3, 2, 1, 4, 5, 6, 1, 1, 3, 4, 5, 6], offsets).second == pytest.approx(clear.second)
+    with pytest.raises(NotEnoughData):
+        fit_discount([0.5, 0.5], [1, 2], offsets_of([2]))

@@ -9,20 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import BadInput
-from oracle.ranking.plackett_luce import exacta, place, quinella, trifecta
+from oracle.ranking.plackett_luce import Discount, exacta, place, quinella, trifecta
 from oracle.ranking.races import offsets_of
 
 weights = st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=6)
 
 
-def by_hand(prob, m):
+def by_hand(prob, m, powers=(1, 1, 1, 1)):
     """Place probabilities and ordered outcomes from every permutation of the first m."""
     prob = np.asarray(prob) / np.sum(prob)
     chance, ordered = np.zeros(prob.size), {}
     for order in itertools.permutations(range(prob.size), m):
         p, gone = 1.0, []
-        for runner in order:
-            p *= prob[runner] / np.delete(prob, gone).sum()
+        for runner, power in zip(order, powers, strict=False):
+            p *= prob[runner] ** power / np.sum(np.delete(prob, gone) ** power)
             gone.append(runner)
         chance[list(order)] += p
         ordered[order] = p
@@ -94,3 +94,24 @@ def test_an_impossible_question_is_refused():
         place([0.5, 0.5], offsets_of([2]), 5)
     with pytest.raises(BadInput, match="negative"):
         place([1.5, -0.5], offsets_of([2]), 1)
+
+
+@given(weights, st.integers(1, 4))
+def test_a_discount_fills_each_later_place_by_its_own_power(strength, m):
+    m, discount = min(m, len(strength)), Discount(0.8, 0.65, 0.5)
+    chance, ordered = by_hand(strength, m, (1, 0.8, 0.65, 0.5))
+    assert place(strength, offsets_of([len(strength)]), m, discount) == pytest.approx(chance, abs=1e-10)
+    for size, exotic in ((2, exacta), (3, trifecta)):
+        if m == size:
+            assert all(exotic(strength, discount)[order] == pytest.approx(p, abs=1e-12) for order, p in ordered.items())
+
+
+def test_a_discount_gives_favourites_fewer_places_and_the_field_as_many():
+    prob, offsets = np.array([0.5, 0.2, 0.15, 0.1, 0.05]), offsets_of([5])
+    plain, discounted = place(prob, offsets, 3), place(prob, offsets, 3, Discount(0.8, 0.7, 0.6))
+    assert discounted[0] < plain[0]
+    assert discounted[-1] > plain[-1]
+    assert discounted.sum() == pytest.approx(3, abs=1e-12)
+    for wrong in (0.0, 1.5, float("nan")):
+        with pytest.raises(BadInput, match="power"):
+            Discount(second=wrong)
