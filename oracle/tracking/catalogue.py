@@ -29,8 +29,12 @@ def _performance() -> Iterator[Metric]:
     )
     for name, direction, unit, meaning in measures:
         yield Metric(f"{{period}}.{{who}}.{name}", Group.PERFORMANCE, meaning, unit, direction)
-    yield Metric("{period}.races", Group.PERFORMANCE, "Races that were counted in the report.", "races")
-    yield Metric("{period}.runners", Group.PERFORMANCE, "Runners in those races.", "runners")
+    group = Group.PERFORMANCE
+    yield Metric("{period}.{who}.ndcg_at_3_error", group, "Standard error of `ndcg_at_3` over races.", "0..1", _DOWN)
+    yield Metric("{period}.{who}.races", group, "Races that its numbers are of.", "races")
+    yield Metric("{period}.{who}.unscored", group, "Races in which it gave a runner no score.", "races", _DOWN)
+    yield Metric("{period}.races", group, "Races that were counted in the report.", "races")
+    yield Metric("{period}.runners", group, "Runners in those races.", "runners")
 
 
 def _training() -> Iterator[Metric]:
@@ -198,6 +202,21 @@ def flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
         else:
             leaves[f"{prefix}{key}"] = value
     return leaves
+
+
+def numbers_of(tree: Mapping[str, object]) -> dict[str, object]:
+    """Return the leaves of a report that are metrics: its numbers, and None where a metric could not be measured.
+
+    Words, such as dates and reasons, are left out; the whole report belongs into an artifact.
+
+    >>> numbers_of({"test": {"first_date": "2026-01-01", "races": 9, "form": {"ece": None}, "market": None}})
+    {'test.races': 9, 'test.form.ece': None}
+    """
+    return {
+        name: value
+        for name, value in flatten(tree).items()
+        if isinstance(value, int | float) or (value is None and any(m.covers(name) for m in METRICS))
+    }
 
 
 def table() -> str:

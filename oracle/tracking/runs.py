@@ -73,11 +73,11 @@ class Recorder:
             self._unmeasured.update(missing)
             self.tags({"unmeasured": ", ".join(sorted(self._unmeasured))[:LONGEST_VALUE]})
 
-    def curve(self, name: str, values: Sequence[float], first: int = 0) -> None:
-        """Record one metric over iterations, the first value at step `first`; gaps (NaN) stay gaps."""
+    def curve(self, name: str, values: Sequence[float], steps: Sequence[int] | None = None) -> None:
+        """Record one metric over iterations: at the given steps, else at 0, 1, 2, ...; gaps (NaN) stay gaps."""
         catalogue.metric(name)
-        steps = enumerate(map(float, values), start=first)
-        self._send([(name, value, step) for step, value in steps if not math.isnan(value)])
+        points = zip(range(len(values)) if steps is None else steps, values, strict=True)
+        self._send([(name, float(value), int(step)) for step, value in points if not math.isnan(value)])
 
     def provenance(self, found: Provenance) -> None:
         """Record code and library versions, the commit also under the tag that MLflow's own pages show."""

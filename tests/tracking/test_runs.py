@@ -39,7 +39,7 @@ def test_a_curve_of_any_length_is_kept_point_by_point_and_gaps_stay_gaps(trackin
     values = [1 / (i + 1) for i in range(2500)]
     values[3] = float("nan")
     with run(tracking, "a curve") as recorder:
-        recorder.curve("training.lambdarank.loss", values, first=1)
+        recorder.curve("training.lambdarank.loss", values, range(1, 2501))
     history = tracking.client.get_metric_history(recorder.run_id, "training.lambdarank.loss")
     assert {m.step: m.value for m in history} == {i + 1: v for i, v in enumerate(values) if i != 3}
 
