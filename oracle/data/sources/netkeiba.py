@@ -12,12 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import pandas as pd
 
 from oracle.data.sources.base import Batch
 from oracle.data.sources.files import Layout, find
 from oracle.data.sources.reading import Text, read
-from oracle.data.sources.rows import Place, Rows, put_calls, understood
+from oracle.data.sources.rows import GROWN, Place, Rows, put_calls, understood
 from oracle.data.sources.units import counted, is_missing, kilograms, lengths, metres, number, seconds, whole
 from oracle.progress import Progress, silent
 from oracle.race import RaceType, Sex, Status, Surface
@@ -62,7 +61,6 @@ _GOINGS = MappingProxyType(
 )
 """The Japan Racing Association's own English words; they differ between turf and dirt."""
 _SEXES = MappingProxyType({"牡": (Sex.COLT, Sex.HORSE), "牝": (Sex.FILLY, Sex.MARE), "セ": (Sex.GELDING, Sex.GELDING)})
-_GROWN = 5
 _GRADE = re.compile(r"[(（]([^()（）]+)[)）]$|(新馬|未勝利|未出走|[123]勝|オープン)")
 _JUMPS = re.compile(r"障害|ジャンプ|JS?\(|\(J・?G")
 
@@ -106,7 +104,7 @@ def _translate(text: Text) -> Batch:
         rows.parse(name, rows.cell(column), parser)
     rows.put("draw", rows["number"])
     rows.parse("beaten_lengths", rows.cell("margin"), lengths)
-    rows.put("beaten_lengths", _added_up(rows))
+    rows.add_up_margins()
     rows.share_positions()
     put_calls(rows, rows.cell("passing_order"), separator="-", ends_at_finish=False)
     rows.parse("prize", rows.cell("prize"), number)
@@ -120,17 +118,6 @@ def _put_ground(rows: Rows) -> None:
     rows.put("going", understood(ground + rows.cell("going"), _going).to_numpy())
     jumps = rows.cell("race_name").str.contains(_JUMPS) | rows.cell("surface").str.startswith("障")
     rows.put("race_type", np.where(jumps, RaceType.HURDLE, RaceType.FLAT))
-
-
-def _added_up(rows: Rows) -> pd.Series:
-    """Return lengths behind the winner from margins to the horse in front; unknown from the first unknown margin on."""
-    frame = pd.DataFrame({name: rows[name] for name in ("race_id", "position", "beaten_lengths")}).dropna(
-        subset=["position"]
-    )
-    frame = frame.sort_values("position", kind="stable")
-    first = ~frame["race_id"].duplicated()
-    margins = frame["beaten_lengths"].mask(first, 0.0)
-    return margins.groupby(frame["race_id"]).cumsum(skipna=False).reindex(range(len(rows))).round(3)
 
 
 def _place(text: str) -> Place:
@@ -164,4 +151,4 @@ def _sex(text: str) -> str | None:
     if is_missing(text):
         return None
     young, grown = _SEXES["セ" if text[0] == "騸" else text[0]]
-    return grown if (_age(text) or 0) >= _GROWN else young
+    return grown if (_age(text) or 0) >= GROWN else young

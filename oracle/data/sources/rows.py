@@ -16,10 +16,12 @@ import pandas as pd
 from oracle.data.sources.base import DTYPES, Batch
 from oracle.data.sources.reading import Text
 from oracle.data.sources.units import counted, is_missing
-from oracle.race import COLUMNS, ESTIMATED_GAP, STARTED, Status
+from oracle.race import COLUMNS, ESTIMATED_GAP, STARTED, Sex, Status
 
 Place = tuple[str, float | None]
 """A status and a finishing position, which is None for anything but finished."""
+GROWN = 5
+"""Age from which a colt is a horse and a filly a mare."""
 _TIMED = (Status.FINISHED, Status.DISQUALIFIED)
 
 
@@ -124,6 +126,23 @@ class Rows:
         for row in rows:
             self._reason[row] = code if values is None else f"{code}: {str(values.iloc[row])[:80]!r}"
 
+    def tell_sex_by_age(self) -> None:
+        """Tell colts from horses and fillies from mares where the age is known: many writers use one word for both."""
+        sexes, ages = self._columns["sex"], self._columns["age"].astype("float64")
+        for young, grown in ((Sex.COLT, Sex.HORSE), (Sex.FILLY, Sex.MARE)):
+            either = sexes.isin([young, grown])
+            sexes = sexes.mask(either & (ages < GROWN), str(young)).mask(either & (ages >= GROWN), str(grown))
+        self.put("sex", sexes)
+
+    def add_up_margins(self) -> None:
+        """Turn margins to the horse in front into lengths behind the winner; unknown from the first unknown one on."""
+        names = ["race_id", "position", "beaten_lengths"]
+        frame = pd.DataFrame({name: self._columns[name] for name in names}).dropna(subset=["position"])
+        frame = frame.sort_values("position", kind="stable")
+        margins = frame["beaten_lengths"].mask(~frame["race_id"].duplicated(), 0.0)
+        total = margins.groupby(frame["race_id"]).cumsum(skipna=False).round(3)
+        self.put("beaten_lengths", total.reindex(range(len(self))))
+
     def share_positions(self) -> None:
         """Mark as dead heats the finishers that share a position and are level in `beaten_lengths`.
 
@@ -144,7 +163,10 @@ class Rows:
         finished = self._columns["status"] == Status.FINISHED
         timed = self._columns["status"].isin(_TIMED)
         self.put(
-            "beaten_lengths", self._columns["beaten_lengths"].where(finished).mask(self._columns["position"] == 1, 0.0)
+            "beaten_lengths",
+            self._columns["beaten_lengths"]
+            .where(finished)
+            .mask(self._columns["position"].eq(1).fillna(False).astype(bool), 0.0),
         )
         self.put("time_s", self._columns["time_s"].where(timed))
         self.put("field_size", self._field())

@@ -38,7 +38,7 @@ from oracle.data.sources.units import (
 )
 from oracle.data.sources.words import COUNTRIES, PLACE_CODES, RACE_TYPES, SEXES, SURFACES, going
 from oracle.progress import Progress, silent
-from oracle.race import RaceType, Sex, Status, Surface
+from oracle.race import RaceType, Status, Surface
 
 RESULTS = Layout(
     "rpscrape",
@@ -54,7 +54,6 @@ RESULTS = Layout(
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d\d)(?::\d\d)?\s*([ap]m)?", re.IGNORECASE)
 _PLACE = re.compile(r"=?(\d{1,2})(?:\.0)?=?(?:\s*DH)?", re.IGNORECASE)
 _PRIZE = re.compile(r"[£€$,\s]")
-_GROWN = 5
 
 
 class Rpscrape:
@@ -87,7 +86,7 @@ def _translate(text: Text) -> Batch:
     rows.words("gear", rows.cell("hg"))
     rows.words("sire", rows.cell("sire"))
     rows.lookup("sex", rows.cell("sex"), SEXES)
-    rows.put("sex", _by_age(rows["sex"], rows["age"]))
+    rows.tell_sex_by_age()
     rows.either("weight_kg", ("lbs", pounds), ("wgt", stones))
     rows.either("odds", ("dec", decimal_odds), ("sp", fractional_odds))
     rows.either("time_s", ("secs", seconds), ("time", seconds))
@@ -137,16 +136,6 @@ def place(text: str) -> Place:
     if is_missing(text):
         raise ValueError(text)
     return PLACE_CODES[text.upper()], None
-
-
-def _by_age(sexes: pd.Series, ages: pd.Series) -> pd.Series:
-    """Return the sexes with age told apart: some writers say C and F at any age, some M for a four-year-old."""
-    young = ages.fillna(_GROWN).astype("int64") < _GROWN
-    told = ages.notna()
-    male = sexes.isin([Sex.COLT, Sex.HORSE]) & told
-    female = sexes.isin([Sex.FILLY, Sex.MARE]) & told
-    sexes = sexes.mask(male & young, Sex.COLT).mask(male & ~young, Sex.HORSE)
-    return sexes.mask(female & young, Sex.FILLY).mask(female & ~young, Sex.MARE)
 
 
 def _clock(text: str) -> str | None:
