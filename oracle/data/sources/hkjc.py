@@ -80,8 +80,8 @@ def _translate(text: Text, splits: pd.Series, gear: pd.Series) -> Batch:
         rows.parse(name, rows.cell(column), parser)
     put_calls(rows, rows.cell("running_position"), separator=" ", ends_at_finish=True)
     keys = _keys(text)
-    rows.parse("last_split_s", keys.map(splits).fillna("").astype("str"), seconds)
-    rows.words("gear", keys.map(gear).fillna("").astype("str"))
+    rows.parse("last_split_s", _of(keys, splits), seconds)
+    rows.words("gear", _of(keys, gear))
     return rows.batch()
 
 
@@ -92,6 +92,10 @@ def _thousands(text: str) -> float | None:
 
 def _keys(text: Text) -> pd.Series:
     return text.cells["date"].str.cat(text.cells[list(_RUNNER[1:])], sep="|")
+
+
+def _of(keys: pd.Series, values: pd.Series) -> pd.Series:
+    return pd.Series(values.reindex(keys).to_numpy(), dtype="str").fillna("")
 
 
 def _beside(days: Sequence[Path], prefix: str, layout: Layout, value: Callable[[Text], pd.Series]) -> pd.Series:

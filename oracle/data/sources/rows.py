@@ -161,13 +161,9 @@ class Rows:
             if column.name not in self._columns:
                 self.put(column.name, _absent(column.name))
         finished = self._columns["status"] == Status.FINISHED
+        won = self._columns["position"].eq(1).fillna(False).astype(bool)
         timed = self._columns["status"].isin(_TIMED)
-        self.put(
-            "beaten_lengths",
-            self._columns["beaten_lengths"]
-            .where(finished)
-            .mask(self._columns["position"].eq(1).fillna(False).astype(bool), 0.0),
-        )
+        self.put("beaten_lengths", self._columns["beaten_lengths"].where(finished).mask(won, 0.0))
         self.put("time_s", self._columns["time_s"].where(timed))
         self.put("field_size", self._field())
         for name in ("race_id", "course", "horse"):
