@@ -8,6 +8,7 @@ well but far from perfectly, and the betting market lies between that and chance
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -70,7 +71,7 @@ class WorldPolicy:
     """Share of the bettors' opinion that comes from the official ratings instead of from insight."""
     market_confidence: float = 0.96
     """Regression of that opinion to the field's mean; 1 would take every rumour at face value."""
-    longshot_bias: float = 0.9
+    longshot_bias: float = 0.87
     """Exponent on the market's probabilities: below 1 money flows from favourites to outsiders."""
     takeout: float = 0.17
     """Share of the pool kept by the operator: the odds imply probabilities that add to 1 / (1 - takeout) = 1.20."""
@@ -97,6 +98,9 @@ SHOCKABLE: tuple[str, ...] = tuple(
 )
 """The numbers a shock may change: those that act on each race day anew."""
 
+_POSITIVE = ("result_noise", "form_days", "body_weight_kg")
+"""Numbers that are divided by, or make no sense otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shock:
@@ -106,7 +110,7 @@ class Shock:
     it. Before its date a shock leaves no trace: the races are the same to the last bit as without it.
 
     Raises:
-        BadInput: `kind` is no number that can change; names those that can.
+        BadInput: `kind` is no number that can change (names those that can), or `size` is impossible.
     """
 
     kind: str
@@ -116,6 +120,8 @@ class Shock:
     def __post_init__(self) -> None:
         if self.kind not in SHOCKABLE:
             raise BadInput("no such shock", value=self.kind, allowed=SHOCKABLE, next_step="see docs/simulation.md")
+        if not math.isfinite(self.size) or (self.kind in _POSITIVE and self.size <= 0):
+            raise BadInput(f"a shock of {self.kind} cannot have this size", value=self.size, allowed="above 0")
 
 
 def policy_on(policy: WorldPolicy, shocks: Sequence[Shock], date: dt.date) -> WorldPolicy:
