@@ -66,6 +66,7 @@ def _race(race_id: str = "r1", day: str = "2020-03-04", runners: int = 6, **chan
         "surface": "turf",
         "going": "good",
         "distance_m": 1600,
+        "field_size": runners,
         "number": list(range(1, runners + 1)),
         "horse_id": [f"h{i}" for i in range(1, runners + 1)],
         "horse": [f"Horse {i}" for i in range(1, runners + 1)],
