@@ -29,7 +29,7 @@ def models(json: Json = False) -> None:
         "serving_alias": tracking.alias,
         "versions": [_as_row(version) for version in found],
     }
-    emit(document, json=json, text=lambda: _table(found) if found else _nothing(tracking.model_name))
+    emit(document, json=json, text=lambda: table(found) if found else _nothing(tracking.model_name))
 
 
 def _as_row(version: ModelVersion) -> dict[str, Any]:
@@ -52,7 +52,8 @@ def _nothing(name: str) -> str:
     return f"no version of {name} is registered yet; next: oracle train --data DATASET"
 
 
-def _table(found: list[ModelVersion]) -> str:
+def table(found: list[ModelVersion]) -> str:
+    """Return the versions as an aligned table, in the order given."""
     head = ("version", "semver", "aliases", "created (UTC)", "NDCG@3", "pseudo-R2", "run")
     rows = [
         (

@@ -27,7 +27,6 @@ LIBRARIES: tuple[str, ...] = (
     "mlflow",
     "numba",
     "numpy",
-    "orjson",
     "pandas",
     "pyarrow",
     "pydantic",
