@@ -6,10 +6,12 @@ late withdrawals stay, because they are known at the off.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from oracle.errors import BadInput
@@ -19,23 +21,15 @@ _OF_RUNNER = tuple(f.name for f in fields(Runner) if f.name != "withdrawn")
 _OF_RACE = tuple(f.name for f in fields(RaceCard) if f.name != "runners")
 
 
-def _plain(value: Any) -> Any:
-    """Return the value as Python's own type, None where it is missing."""
-    if pd.isna(value):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.to_pydatetime()
-    return value.item() if hasattr(value, "item") else value
+def _plain(column: pd.Series) -> list[Any]:
+    """Return the values as Python's own types, None where they are missing."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return [None if pd.isna(v) else v.to_pydatetime() for v in column]
+    return [None if gone else v for v, gone in zip(column.tolist(), column.isna().tolist(), strict=True)]
 
 
-def _values(row: Mapping[Hashable, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
-    return {name: _plain(row[name]) for name in wanted if name in row}
-
-
-def _card(rows: pd.DataFrame) -> RaceCard:
-    records = rows.to_dict("records")
-    runners = (Runner(**_values(r, _OF_RUNNER), withdrawn=r["status"] == Status.WITHDRAWN) for r in records)
-    return RaceCard(**_values(records[0], _OF_RACE), runners=tuple(runners))
+def _card(race: Mapping[str, Any], runners: Iterable[Mapping[str, Any]]) -> RaceCard:
+    return RaceCard(**{c: race[c] for c in _OF_RACE if c in race}, runners=tuple(Runner(**r) for r in runners))
 
 
 def cards_of(frame: pd.DataFrame) -> Iterator[RaceCard]:
@@ -44,8 +38,16 @@ def cards_of(frame: pd.DataFrame) -> Iterator[RaceCard]:
     Args:
         frame: Rows of the canonical table (`oracle.race.COLUMNS`); optional columns may be absent.
     """
-    for _, rows in frame.groupby("race_id", sort=False):
-        yield _card(rows)
+    code, ids = pd.factorize(frame["race_id"])
+    order = np.argsort(code, kind="stable")
+    frame = frame.iloc[order]
+    races = {c: _plain(frame[c]) for c in _OF_RACE if c in frame}
+    runners = {c: _plain(frame[c]) for c in _OF_RUNNER if c in frame}
+    runners["withdrawn"] = frame["status"].eq(Status.WITHDRAWN).tolist()
+    begins = np.searchsorted(code[order], np.arange(len(ids) + 1)).tolist()
+    for first, end in pairwise(begins):
+        rows = ({c: v[i] for c, v in runners.items()} for i in range(first, end))
+        yield _card({c: v[first] for c, v in races.items()}, rows)
 
 
 def card_of(frame: pd.DataFrame, race_id: str) -> RaceCard:
@@ -62,4 +64,4 @@ def card_of(frame: pd.DataFrame, race_id: str) -> RaceCard:
     if rows.empty:
         some = frame["race_id"].drop_duplicates().head(3).tolist()
         raise BadInput("no such race", value=race_id, allowed=f"ids such as {', '.join(map(str, some)) or 'none'}")
-    return _card(rows)
+    return next(cards_of(rows))
