@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from oracle.features.races import Floats, Ints
+from oracle.ranking.races import Floats, Ints
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Accounts:
 
 
 def grown(table: Floats, accounts: int, empty: float) -> Floats:
-    """Return the table with room for so many accounts, new rows filled with `empty`; doubles so that growth is cheap."""
+    """Return the table with room for so many accounts, new rows filled with `empty`; doubles each time."""
     if accounts <= len(table):
         return table
     out = np.full((max(accounts, 2 * len(table), 64), *table.shape[1:]), empty)

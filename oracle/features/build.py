@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from oracle.features import registry
@@ -9,9 +11,10 @@ from oracle.features.feature import View
 from oracle.features.ledger import KNOWN_AFTER
 from oracle.features.matrix import Floats32, RaceMatrix
 from oracle.features.races import Races, Texts
-from oracle.features.runs import market_probability
 from oracle.features.state import Reading, State, gaps
 from oracle.progress import Progress, silent
+from oracle.ranking.market import multiplicative
+from oracle.ranking.races import offsets_of
 
 CHUNK = 400_000
 """Runners walked at a time, so that working memory does not grow with the history."""
@@ -33,8 +36,9 @@ def matrix(races: Races, reading: Reading, feature_set: str) -> RaceMatrix:
         names=tuple(f.name for f in features),
         offsets=races.offsets,
         off=races.off,
+        day=races.day,
         position=races.numbers["position"],
-        market=market_probability(races),
+        market=multiplicative(races.numbers["odds"], races.offsets),
         race_id=races.texts["race_id"][races.offsets[:-1]],
         meeting=_meetings(races),
     )
@@ -70,13 +74,13 @@ def _chunks(races: Races) -> list[Races]:
         if races.offsets[cut] - races.offsets[cuts[-1]] >= CHUNK:
             cuts.append(int(cut))
     cuts.append(len(races))
-    return [races.slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+    return [races.slice(a, b) for a, b in itertools.pairwise(cuts) if b > a]
 
 
 def _meetings(races: Races) -> Texts:
     first = races.offsets[:-1]
-    days = (races.off // 86_400).astype(np.int64)
-    return np.array([f"{c} {d}" for c, d in zip(races.texts["course"][first], days, strict=True)], dtype=object)
+    dates = races.day.astype("datetime64[D]")
+    return np.array([f"{c} {d}" for c, d in zip(races.texts["course"][first], dates, strict=True)], dtype=object)
 
 
 def _joined(parts: list[RaceMatrix]) -> RaceMatrix:
@@ -87,8 +91,9 @@ def _joined(parts: list[RaceMatrix]) -> RaceMatrix:
     return RaceMatrix(
         values=values,
         names=parts[0].names,
-        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        offsets=offsets_of(sizes),
         off=np.concatenate([p.off for p in parts]),
+        day=np.concatenate([p.day for p in parts]),
         position=np.concatenate([p.position for p in parts]),
         market=np.concatenate([p.market for p in parts]),
         race_id=np.concatenate([p.race_id for p in parts]),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from oracle.features.feature import Feature, Missing, Source, View
-from oracle.features.races import Floats
 from oracle.race import Known
+from oracle.ranking.races import Floats
 
 
 def _card(name: str, meaning: str, column: str) -> tuple[Feature, Feature]:
@@ -52,13 +52,16 @@ def _distance_change(v: View) -> Floats:
 
 
 FEATURES: tuple[Feature, ...] = (
-    Feature(
-        "field_size", Source.CARD, Known.OFF, Missing.ZERO, "Number of starters.", lambda v: v.races.field_size
-    ),
+    Feature("field_size", Source.CARD, Known.OFF, Missing.ZERO, "Number of starters.", lambda v: v.races.field_size),
     Feature("distance", Source.CARD, Known.DECLARED, Missing.NAN, "Metres.", lambda v: v.card("distance_m")),
     Feature("wetness", Source.CARD, Known.DECLARED, Missing.NAN, "Going, dry to wet.", lambda v: v.races.wetness),
     Feature(
-        "prize_log", Source.CARD, Known.DECLARED, Missing.NAN, "Log of prize money.", lambda v: np.log1p(v.card("prize"))
+        "prize_log",
+        Source.CARD,
+        Known.DECLARED,
+        Missing.NAN,
+        "Log of prize money.",
+        lambda v: np.log1p(v.card("prize")),
     ),
     _flag("turf", "Run on turf.", "surface", "turf"),
     _flag("jumps", "Over hurdles or fences.", "race_type", "hurdle", "chase"),

@@ -14,9 +14,10 @@ import numpy as np
 
 from oracle.features import within
 from oracle.features.ledger import DAY
-from oracle.features.races import Floats, Races
+from oracle.features.races import Races
 from oracle.features.state import Reading
 from oracle.race import KNOWN_AT, Known
+from oracle.ranking.races import Floats
 
 
 class Source(StrEnum):

@@ -1,4 +1,4 @@
-"""Features of the horse's own record: how it ran, how lately, how fast, against whom, and what bettors thought of it."""
+"""Features of the horse's own record: how it ran, how lately, how fast, against whom, what bettors thought of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ def _plain(entry: str, meaning: str) -> Feature:
 def _rating(column: int, name: str, meaning: str) -> tuple[Feature, Feature]:
     return (
         _history(name, Missing.NAN, meaning, lambda v: v.centred(v.reading.ratings[:, column])),
-        _history(f"{name}_lead", Missing.NAN, f"{meaning} Above the best rival's.", lambda v: v.lead(v.reading.ratings[:, column])),
+        _history(
+            f"{name}_lead",
+            Missing.NAN,
+            f"{meaning} Above the best rival's.",
+            lambda v: v.lead(v.reading.ratings[:, column]),
+        ),
     )
 
 
@@ -133,5 +138,7 @@ FEATURES: tuple[Feature, ...] = (
         "Last market above the recent one: who bettors came for.",
         lambda v: v.mean("horse.last_market") - v.mean("horse.recent_market"),
     ),
-    _history("first_run", Missing.ZERO, "Never ran before.", lambda v: np.isnan(v.days_since("horse")).astype(np.float64)),
+    _history(
+        "first_run", Missing.ZERO, "Never ran before.", lambda v: np.isnan(v.days_since("horse")).astype(np.float64)
+    ),
 )

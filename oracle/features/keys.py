@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from oracle.features.races import Floats, Ints, Races, Texts
+from oracle.features.races import Races, Texts
+from oracle.ranking.races import Floats, Ints
 
 SEPARATOR = "\x1f"
 """Stands between the parts of a key: a control character that no name has."""
@@ -29,12 +30,12 @@ def _banded(values: Floats) -> Codes:
 
 def distance_band(races: Races) -> Floats:
     """float64[N]: sprint to stayer in bands a fifth wide; equal ratios of distance matter equally."""
-    return np.floor(np.log(races.numbers["distance_m"] / 1000.0) / np.log(1.2))
+    return np.asarray(np.floor(np.log(races.numbers["distance_m"] / 1000.0) / np.log(1.2)))
 
 
 def going_band(races: Races) -> Floats:
     """float64[N]: 0 fast, 1 good, 2 soft, on the scale of wetness."""
-    return np.digitize(races.wetness, [2.9, 4.2]) + np.where(np.isnan(races.wetness), np.nan, 0.0)
+    return np.where(np.isnan(races.wetness), np.nan, np.digitize(races.wetness, [2.9, 4.2]).astype(np.float64))
 
 
 def draw_band(races: Races) -> Floats:
@@ -56,7 +57,7 @@ PARTS: Mapping[str, Callable[[Races], Codes]] = {
     "distance_band": lambda races: _banded(distance_band(races)),
     "going_band": lambda races: _banded(going_band(races)),
     "draw_band": lambda races: _banded(draw_band(races)),
-    "day": lambda races: _banded(np.floor(races.off_of_runner / 86_400.0)),
+    "day": lambda races: _banded(np.repeat(races.day, np.diff(races.offsets)).astype(np.float64)),
 }
 
 

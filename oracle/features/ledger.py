@@ -17,10 +17,10 @@ import numpy.typing as npt
 from numba import njit
 
 from oracle.features.accounts import Accounts, grown
-from oracle.features.races import Floats, Ints
+from oracle.ranking.races import Floats, Ints
 
 KNOWN_AFTER = 600.0
-"""Seconds from the off after which a result is taken as known. A race off five minutes later elsewhere cannot use it."""
+"""Seconds from the off after which a result is taken as known: a race off five minutes later cannot use it."""
 
 FOREVER = 1e18
 """A half-life in seconds that never fades."""

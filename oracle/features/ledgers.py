@@ -65,8 +65,6 @@ LEDGERS: tuple[LedgerSpec, ...] = (
     LedgerSpec("sire", ("sire",), _SKILL),
     LedgerSpec("sire_surface", ("sire", "surface"), _SKILL),
     LedgerSpec("draw", ("course", "surface", "distance", "draw_band"), _SKILL),
-    LedgerSpec(
-        "draw_recent", ("course", "surface", "draw_band"), (Entry("finish", "finish", half_life_days=60.0),)
-    ),
+    LedgerSpec("draw_recent", ("course", "surface", "draw_band"), (Entry("finish", "finish", half_life_days=60.0),)),
     LedgerSpec("course", ("course", "surface", "distance"), (Entry("early", "early_won", half_life_days=730.0),)),
 )

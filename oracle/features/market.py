@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from oracle.features.feature import Feature, Missing, Source, View
-from oracle.features.races import Floats
-from oracle.features.runs import MARKET_FLOOR, market_probability
+from oracle.features.runs import MARKET_FLOOR
 from oracle.race import Known
+from oracle.ranking.market import multiplicative
+from oracle.ranking.races import Floats
 
 
 def log_probability(v: View) -> Floats:
     """Return the log of the market's win probability, overround removed; NaN where a starter has no odds."""
-    v.card("odds")
-    return np.log(np.maximum(market_probability(v.races), MARKET_FLOOR))
+    return np.log(np.maximum(multiplicative(v.card("odds"), v.races.offsets), MARKET_FLOOR))
 
 
 def _odds(name: str, meaning: str, compute) -> Feature:  # type: ignore[no-untyped-def]

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from oracle.errors import BadInput, RowwiseSplit
-from oracle.features.races import Floats, Ints, Texts
+from oracle.features.races import Texts
+from oracle.ranking.races import Floats, Ints, offsets_of
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -27,6 +28,8 @@ class RaceMatrix:
     """int64[R + 1]: race r lies in rows offsets[r] to offsets[r + 1]."""
     off: Floats
     """float64[R]: off time, seconds since 1970 UTC; ascending in a history."""
+    day: Ints
+    """int64[R]: local calendar date of the meeting, days since 1970."""
     position: Floats
     """float64[N]: official finishing position; NaN for whoever has none, and on cards."""
     market: Floats
@@ -51,9 +54,9 @@ class RaceMatrix:
         return np.repeat(np.arange(len(self), dtype=np.int64), self.sizes)
 
     @cached_property
-    def day(self) -> Ints:
-        """int64[R]: days since 1970 of the off, UTC."""
-        return (self.off // 86_400).astype(np.int64)
+    def dates(self) -> npt.NDArray[np.datetime64]:
+        """datetime64[D][R]: local calendar date of each race."""
+        return self.day.astype("datetime64[D]")
 
     def take(self, races: npt.NDArray[np.bool_]) -> RaceMatrix:
         """Return some of the races, whole.
@@ -75,8 +78,9 @@ class RaceMatrix:
         return replace(
             self,
             values=self.values[rows],
-            offsets=np.concatenate(([0], np.cumsum(self.sizes[races]))).astype(np.int64),
+            offsets=offsets_of(self.sizes[races]),
             off=self.off[races],
+            day=self.day[races],
             position=self.position[rows],
             market=self.market[rows],
             race_id=self.race_id[races],

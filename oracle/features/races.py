@@ -16,15 +16,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from oracle.race import COLUMNS, GOINGS, STARTED, RaceCard, Runner
+from oracle.ranking.races import Floats, Ints
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 
 NUMBERS: tuple[str, ...] = tuple(
     c.name for c in COLUMNS if str(c.type) in {"int16", "int32", "double", "bool"} and c.name != "off_estimated"
 )
 TEXTS: tuple[str, ...] = tuple(c.name for c in COLUMNS if str(c.type) == "string")
+
+EPOCH = dt.date(1970, 1, 1)
 
 _OF_CARD = ("course", "country", "race_type", "surface", "track", "race_class", "race_id", "race_name")
 _OF_CARD_NUMBERS = ("distance_m", "prize", "race_number")
@@ -43,6 +44,8 @@ class Races:
     """int64[R + 1]: race r lies in rows offsets[r] to offsets[r + 1]."""
     off: Floats
     """float64[R]: off time, seconds since 1970 UTC."""
+    day: Ints
+    """int64[R]: local calendar date of the meeting, days since 1970."""
     numbers: Mapping[str, Floats]
     """float64[N] per numeric column; NaN where missing."""
     texts: Mapping[str, Texts]
@@ -96,6 +99,7 @@ class Races:
         return Races(
             offsets=self.offsets[first : last + 1] - a,
             off=self.off[first:last],
+            day=self.day[first:last],
             numbers={k: v[a:b] for k, v in self.numbers.items()},
             texts={k: v[a:b] for k, v in self.texts.items()},
             rows=self.rows[a:b],
@@ -128,12 +132,14 @@ def from_frame(frame: pd.DataFrame) -> Races:
     order = np.lexsort((kept, race_id, off))
     kept, off, race_id = kept[order], off[order], race_id[order]
     part = frame.iloc[kept]
+    day = pd.to_datetime(part["date"]).to_numpy(dtype="datetime64[D]").astype(np.int64)
     empty = np.full(len(part), np.nan)
     nothing = np.full(len(part), None, dtype=object)
     offsets = _offsets(race_id)
     return Races(
         offsets=offsets,
         off=off[offsets[:-1]].astype(np.float64),
+        day=day[offsets[:-1]],
         numbers={
             c: part[c].to_numpy(dtype=np.float64, na_value=np.nan) if c in part.columns else empty for c in NUMBERS
         },
@@ -185,6 +191,7 @@ def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name) -> Races:
     return Races(
         offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
         off=np.array([_seconds(card.off) for card in cards], dtype=np.float64),
+        day=np.array([(card.off.date() - EPOCH).days for card in cards], dtype=np.int64),
         numbers=numbers,
         texts=texts,
         rows=np.flatnonzero(declared).astype(np.int64),

@@ -24,7 +24,8 @@ from numba import njit
 from oracle.features.accounts import Accounts, grown
 from oracle.features.keys import keys
 from oracle.features.ledger import KNOWN_AFTER
-from oracle.features.races import Floats, Ints, Races
+from oracle.features.races import Races
+from oracle.ranking.races import Floats, Ints
 
 PARTICIPANTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("horse", ("horse", "race_type")),

@@ -13,13 +13,13 @@ import numpy as np
 from oracle.features import within
 from oracle.features.keys import keys
 from oracle.features.ledger import Entry, Ledger, LedgerSpec
-from oracle.features.races import Floats, Races
+from oracle.features.races import Races
 from oracle.race import Status
+from oracle.ranking.market import multiplicative
+from oracle.ranking.races import Floats
 
 PAR_LEDGERS: tuple[LedgerSpec, ...] = (
-    LedgerSpec(
-        "par", ("course", "surface", "race_type", "distance"), (Entry("pace", "pace", half_life_days=1100.0),)
-    ),
+    LedgerSpec("par", ("course", "surface", "race_type", "distance"), (Entry("pace", "pace", half_life_days=1100.0),)),
     LedgerSpec(
         "par_going", ("course", "surface", "going_band"), (Entry("deviation", "deviation", half_life_days=730.0),)
     ),
@@ -38,14 +38,6 @@ CAP = 30.0
 """Lengths: a horse eased down is beaten by any number, and it says no more than this."""
 
 MARKET_FLOOR = 1e-4
-
-
-def market_probability(races: Races) -> Floats:
-    """Return float64[N], odds with the overround removed in proportion; NaN where a starter of the race lacks odds."""
-    inverse = 1.0 / races.numbers["odds"]
-    book = within.total(inverse, races.offsets)
-    complete = within.present(inverse, races.offsets) == races.field_size
-    return np.where(complete, inverse / book, np.nan)
 
 
 def speed(races: Races, pars: Mapping[str, Ledger]) -> Floats:
@@ -80,7 +72,7 @@ def facts(races: Races, pars: Mapping[str, Ledger]) -> dict[str, Floats]:
     position = numbers["position"]
     finished = ~np.isnan(position)
     rivals = np.maximum(n - 1.0, 1.0)
-    market = market_probability(races)
+    market = multiplicative(races.numbers["odds"], races.offsets)
     won = np.where(position == 1, 1.0, 0.0)
     behind = lengths_behind(races)
     status = races.texts["status"]
@@ -127,5 +119,3 @@ def lengths_behind(races: Races) -> Floats:
     lengths = np.where(np.isnan(races.numbers["position"]), np.nan, lengths)
     scale = np.where(np.isnan(races.numbers["distance_m"]), 1.0, MILE_M / races.numbers["distance_m"])
     return np.minimum(lengths * scale, CAP)
-
-

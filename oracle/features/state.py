@@ -17,9 +17,10 @@ import numpy.typing as npt
 from oracle.features.keys import keys
 from oracle.features.ledger import Ledger
 from oracle.features.ledgers import LEDGERS
-from oracle.features.races import Floats, Ints, Races
+from oracle.features.races import Races
 from oracle.features.ratings import Ratings
 from oracle.features.runs import PAR_LEDGERS, facts
+from oracle.ranking.races import Floats, Ints
 
 KINDS = ("horse", "jockey", "trainer")
 
@@ -65,9 +66,7 @@ class State:
             runs = np.column_stack([said[e.of] for e in ledger.spec.entries])
             self._note(name, ledger, ledger.walk(races.offsets, races.off, account, runs), means, weights, last)
         accounts = self.ratings.accounts(races, open_new=True)
-        ratings = self.ratings.walk(
-            races.offsets, races.off, accounts, races.numbers["position"], said["behind"]
-        )
+        ratings = self.ratings.walk(races.offsets, races.off, accounts, races.numbers["position"], said["behind"])
         self._remember(races)
         return Reading(means, weights, last, ratings)
 
@@ -128,7 +127,8 @@ class State:
 
         def names(kind: str) -> dict[str, str]:
             text = arrays[f"names/{kind}"].tobytes().decode()
-            return dict(line.split("\t", 1) for line in text.split("\n")) if text else {}  # type: ignore[misc]
+            pairs = (line.partition("\t") for line in text.split("\n")) if text else ()
+            return {name: known_as for name, _, known_as in pairs}
 
         return cls(
             ledgers={s.name: Ledger.restore(s, under(f"ledger/{s.name}/")) for s in LEDGERS},

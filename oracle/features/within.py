@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from oracle.features.races import Floats, Ints
+from oracle.ranking.races import Floats, Ints
 
 
 def total(x: Floats, offsets: Ints) -> Floats:

@@ -1,0 +1,190 @@
+"""From a matrix to a fitted, judged model: members learn, held-out dates weigh them, the latest dates judge. Pure.
+
+Three periods, cut by date in whole races. Members learn on the first and choose their steps, scale and penalty on the
+second, where the blends are fitted too; then they learn once more from both with those choices fixed. Nothing of the
+third is looked at until the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from oracle.data.splits import Split, split
+from oracle.ensemble import blend
+from oracle.ensemble.blend import Blend
+from oracle.errors import NotEnoughData
+from oracle.features import registry
+from oracle.features.matrix import RaceMatrix
+from oracle.models.families import FAMILIES
+from oracle.models.market import FAMILY as MARKET
+from oracle.models.ranker import FittedRanker
+from oracle.progress import Progress, silent
+from oracle.ranking.outcome import counted
+from oracle.ranking.races import Bools, Floats, softmax
+from oracle.ranking.report import NoResult, Report, evaluate, scored
+from oracle.settings import EvaluationPolicy, SplitPolicy
+
+FORM_MEMBERS: tuple[str, ...] = ("lambdarank", "race_softmax", "win", "conditional_logit")
+"""Families that read the form features; the market joins them where there are odds."""
+
+FEWEST_RACES = 30
+"""Races with a result that each period needs before anything fitted on it means anything."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Everything learned, with the scores it was judged by."""
+
+    members: Mapping[str, FittedRanker]
+    form: Blend
+    market: Blend | None
+    """Pools the form members with the market; None where the history has no odds."""
+    watched: Mapping[str, FittedRanker]
+    """The members as fitted before the refit: their curves and validation scores."""
+    split: Split
+    agreement: float
+    test: TestReport
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """Model, form ensemble, market and each member on the same test races."""
+
+    races: int
+    first_date: str
+    last_date: str
+    model: Report | NoResult
+    form: Report | NoResult
+    market: Report | NoResult | None
+    members: Mapping[str, Report | NoResult]
+
+    __test__ = False
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values, as `oracle train --json` prints them."""
+        return {
+            "races": self.races,
+            "first_date": self.first_date,
+            "last_date": self.last_date,
+            "model": self.model.as_dict(),
+            "form": self.form.as_dict(),
+            "market": None if self.market is None else self.market.as_dict(),
+            "members": {name: report.as_dict() for name, report in self.members.items()},
+        }
+
+
+def fit(
+    races: RaceMatrix,
+    splits: SplitPolicy,
+    evaluation: EvaluationPolicy,
+    seed: int,
+    threads: int,
+    progress: Progress = silent,
+) -> Fitted:
+    """Return the model fitted on the earlier dates and its report on the latest.
+
+    Args:
+        races: A history with the features of the `market` set.
+        splits: How the dates are cut.
+        evaluation: Which races count in the report.
+        seed: Seed of everything random.
+        threads: Threads that members may use; the result does not depend on it.
+        progress: Told of each member's steps.
+
+    Raises:
+        NotEnoughData: a period has too few races with a result.
+    """
+    parts = split(races.dates, splits)
+    train, validation, test = (_enough(races, mask, name) for name, mask in _periods(parts))
+    names = [*FORM_MEMBERS, MARKET] if _has_market(train, validation) else list(FORM_MEMBERS)
+    watched = {n: _fit(n, train, validation, seed, threads, progress) for n in names}
+    scores = {n: m.score(validation) for n, m in watched.items()}
+    form = blend.fit(scores, validation, FORM_MEMBERS)
+    pooled = blend.fit(scores, validation, names) if MARKET in names else None
+    both = races.take(parts.train | parts.validation)
+    members = {n: m.settled().fit(_seen_by(n, both), None, seed, threads, progress) for n, m in watched.items()}
+    return Fitted(
+        members=members,
+        form=form,
+        market=pooled,
+        watched=watched,
+        split=parts,
+        agreement=blend.agreement({n: scores[n] for n in FORM_MEMBERS}, validation),
+        test=judge(members, form, pooled, test, evaluation),
+    )
+
+
+def judge(
+    members: Mapping[str, FittedRanker],
+    form: Blend,
+    market: Blend | None,
+    races: RaceMatrix,
+    evaluation: EvaluationPolicy,
+) -> TestReport:
+    """Return the report of a model on races it has not learned from, all on the same races.
+
+    Where the model has a market, only races in which every starter has odds are counted, for everybody.
+    """
+    scores = {n: m.score(races) for n, m in members.items()}
+    where = _common(scores, races)
+
+    def report(utility: Floats) -> Report | NoResult:
+        return evaluate(
+            utility, softmax(utility, races.offsets), races.position, races.offsets, evaluation, where=where
+        )
+
+    form_report = report(form.utility(scores, races))
+    dates = races.dates[where & counted(races.position, races.offsets, evaluation)]
+    return TestReport(
+        races=form_report.races,
+        first_date=str(dates.min()) if len(dates) else "",
+        last_date=str(dates.max()) if len(dates) else "",
+        model=report(market.utility(scores, races)) if market else form_report,
+        form=form_report,
+        market=report(scores[MARKET]) if MARKET in scores else None,
+        members={n: report(s) for n, s in scores.items()},
+    )
+
+
+def _periods(parts: Split) -> Sequence[tuple[str, npt.NDArray[np.bool_]]]:
+    return ("training", parts.train), ("validation", parts.validation), ("test", parts.test)
+
+
+def _enough(races: RaceMatrix, mask: npt.NDArray[np.bool_], name: str) -> RaceMatrix:
+    part = races.take(mask)
+    won = int((part.position == 1).sum())
+    if won < FEWEST_RACES:
+        raise NotEnoughData(
+            f"the {name} period has too few races with a result",
+            value=won,
+            allowed=f"at least {FEWEST_RACES}",
+            next_step="ingest more results, or change split.test_share and split.validation_share",
+        )
+    return part
+
+
+def _has_market(*periods: RaceMatrix) -> bool:
+    return all(int(scored(p.market, p.offsets).sum()) >= FEWEST_RACES for p in periods)
+
+
+def _common(scores: Mapping[str, Floats], races: RaceMatrix) -> Bools:
+    where = np.ones(len(races), dtype=np.bool_)
+    for score in scores.values():
+        where &= scored(score, races.offsets)
+    return where
+
+
+def _seen_by(name: str, races: RaceMatrix) -> RaceMatrix:
+    """Return the races as a member may see them: form members see nothing of the odds."""
+    return races.only([f.name for f in registry.features("market" if name == MARKET else "form")])
+
+
+def _fit(
+    name: str, train: RaceMatrix, validation: RaceMatrix, seed: int, threads: int, progress: Progress
+) -> FittedRanker:
+    ranker = FAMILIES[name][0]()
+    return ranker.fit(_seen_by(name, train), _seen_by(name, validation), seed, threads, progress)

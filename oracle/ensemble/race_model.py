@@ -1,0 +1,223 @@
+"""One model as it is served: members, blends, and the as-of state that makes a card's features.
+
+A card in, a ranked and calibrated answer out. Where every starter has odds the blend with the market answers, else the
+form ensemble, and the answer says which. The model is saved as a package of plain files and loads only if it can be
+proven to be what was saved and to speak of the same features as this installation.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from oracle.ensemble.blend import Blend
+from oracle.errors import BadCard, UntrustedPackage
+from oracle.features import build, registry
+from oracle.features.races import Races, from_cards, from_frame
+from oracle.features.state import State
+from oracle.models import families, package
+from oracle.models.market import FAMILY as MARKET
+from oracle.models.ranker import FittedRanker
+from oracle.race import CardPrediction, RaceCard, RunnerPrediction
+from oracle.ranking import market as market_terms
+from oracle.ranking.plackett_luce import place
+from oracle.ranking.races import Bools, Floats, Ints, offsets_of, softmax
+from oracle.ranking.report import scored
+
+FEATURE_SET = "market"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a model says of itself."""
+
+    feature_version: str = ""
+    """Fingerprint of the feature sets it was trained on."""
+    data_fingerprint: str = ""
+    first_date: str = ""
+    """First race date of the history it was trained on."""
+    trained_through: str = ""
+    """Last race date whose results its parameters were fitted on."""
+    state_through: str = ""
+    """Last race date whose results its form knows."""
+    races: int = 0
+    runners: int = 0
+    courses: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    test: Mapping[str, Any] = field(default_factory=dict)
+    """The test report it shipped with."""
+
+
+def feature_version() -> str:
+    """Return the fingerprint of every feature set of this installation."""
+    return "+".join(registry.fingerprint(name) for name in registry.SETS)
+
+
+@dataclass
+class RaceModel:
+    """A fitted model with its state. Predicting changes nothing; `advance` carries the form forward."""
+
+    members: Mapping[str, FittedRanker]
+    form: Blend
+    market: Blend | None
+    state: State
+    about: About
+
+    def predict(self, cards: Sequence[RaceCard]) -> list[CardPrediction]:
+        """Return the answer to each card, in the order given.
+
+        Raises:
+            BadCard: a card has fewer than two starters.
+        """
+        for card in cards:
+            starters = sum(not r.withdrawn for r in card.runners)
+            if starters < 2:
+                raise BadCard(
+                    "a race needs at least two runners that are not withdrawn", value=starters, allowed="2 or more"
+                )
+        if not cards:
+            return []
+        races = from_cards(cards, self.state.alias)
+        return self._answer(cards, races)
+
+    def advance(self, results: pd.DataFrame) -> None:
+        """Fold the results of later races into the form, in the order of their off times.
+
+        Args:
+            results: Canonical runner rows of whole races that the state has not seen.
+        """
+        races = from_frame(results)
+        if len(races):
+            self.state.walk(races)
+
+    def _answer(self, cards: Sequence[RaceCard], races: Races) -> list[CardPrediction]:
+        reading = self.state.read(races)
+        matrix = build.matrix(races, reading, FEATURE_SET)
+        scores = {name: member.score(matrix) for name, member in self.members.items()}
+        utility = self.form.utility(scores, matrix)
+        priced = np.zeros(len(races), dtype=np.bool_)
+        if self.market is not None:
+            priced = scored(scores[MARKET], matrix.offsets)
+            utility = np.where(np.repeat(priced, matrix.sizes), self.market.utility(scores, matrix), utility)
+        win = softmax(utility, races.offsets)
+        places = market_terms.BRITISH_IRISH.places(matrix.sizes)
+        placing = place(win, races.offsets, places)
+        known = ~np.isnan(reading.last["horse"])
+        answers = []
+        for i, (card, rows) in enumerate(zip(cards, _rows_of(cards, races), strict=True)):
+            runners = _runners(card, rows, utility, win, placing, known)
+            notes = self._notes(card, known[rows[rows >= 0]], bool(priced[i]))
+            answers.append(CardPrediction(runners, "market" if priced[i] else "form", int(places[i]), notes))
+        return answers
+
+    def _notes(self, card: RaceCard, known: Bools, priced: bool) -> tuple[str, ...]:
+        notes = []
+        if not priced:
+            quoted = sum(r.odds is not None for r in card.runners if not r.withdrawn)
+            reason = "no odds were given" if not quoted else "not every runner has odds"
+            if self.market is None:
+                reason = "the model was trained without odds"
+            notes.append(f"{reason}: answered by the form ensemble")
+        strangers = int((~known).sum())
+        if strangers:
+            notes.append(f"{strangers} of {len(known)} runners never ran in the history this model knows")
+        if self.about.courses and card.course not in self.about.courses:
+            notes.append(f"course never seen in training: {card.course}")
+        return tuple(notes)
+
+    def save(self, folder: Path) -> str:
+        """Write the model as a package and return its digest."""
+        files: dict[str, bytes] = {}
+        for name, member in self.members.items():
+            files |= {f"members/{name}/{file}": data for file, data in member.dump().items()}
+        arrays = io.BytesIO()
+        np.savez_compressed(arrays, **self.state.dump())  # type: ignore[arg-type]
+        files["state.npz"] = arrays.getvalue()
+        model = {
+            "families": {name: member.family for name, member in self.members.items()},
+            "form": dict(self.form.weights),
+            "market": None if self.market is None else dict(self.market.weights),
+            "about": asdict(self.about),
+        }
+        files["model.json"] = json.dumps(model, ensure_ascii=False, default=str).encode()
+        return package.save(folder, files)
+
+    @classmethod
+    def load(cls, folder: Path) -> RaceModel:
+        """Return the model of a package.
+
+        Raises:
+            UntrustedPackage: a file is not what was saved, or the features are not those of this installation.
+        """
+        files = package.load(folder)
+        try:
+            model = json.loads(files["model.json"])
+            told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in model["about"].items()}
+            about = About(**told)
+            _refuse_other_features(about.feature_version)
+            members = {
+                name: families.restore(family, _under(files, f"members/{name}/"))
+                for name, family in model["families"].items()
+            }
+            with np.load(io.BytesIO(files["state.npz"]), allow_pickle=False) as arrays:
+                state = State.restore(dict(arrays))
+            pooled = None if model["market"] is None else Blend(model["market"])
+            return cls(members, Blend(model["form"]), pooled, state, about)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UntrustedPackage(
+                f"model package {folder.name} is incomplete: {error}", next_step="train again"
+            ) from error
+
+
+def _rows_of(cards: Sequence[RaceCard], races: Races) -> list[Ints]:
+    """Return for each card the row of each of its runners among the starters; -1 for a withdrawn one."""
+    declared = offsets_of([len(card.runners) for card in cards])
+    row = np.full(int(declared[-1]), -1, dtype=np.int64)
+    row[races.rows] = np.arange(races.runners)
+    return [row[a:b] for a, b in itertools.pairwise(declared)]
+
+
+def _runners(
+    card: RaceCard, rows: Ints, utility: Floats, win: Floats, placing: Floats, known: Bools
+) -> tuple[RunnerPrediction, ...]:
+    """Return what is said of each runner of a card, in its order; ties in rank go to the earlier runner."""
+    own = rows[rows >= 0]
+    rank = {int(row): i for i, row in enumerate(own[np.lexsort((own, -win[own]))], start=1)}
+    return tuple(
+        RunnerPrediction(runner.horse, runner.number, None, None, 0.0, 0.0, None, None, True)
+        if row < 0
+        else RunnerPrediction(
+            horse=runner.horse,
+            number=runner.number,
+            rank=rank[row],
+            score=float(utility[row]),
+            win=float(win[row]),
+            place=float(placing[row]),
+            fair_odds=1.0 / float(win[row]) if win[row] > 0 else None,
+            edge=None if runner.odds is None else float(win[row]) * runner.odds - 1.0,
+            known=bool(known[row]),
+        )
+        for runner, row in zip(card.runners, rows.tolist(), strict=True)
+    )
+
+
+def _under(files: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
+    return {name.removeprefix(prefix): data for name, data in files.items() if name.startswith(prefix)}
+
+
+def _refuse_other_features(trained_on: str) -> None:
+    if trained_on != feature_version():
+        raise UntrustedPackage(
+            "the model was trained on other features than this installation computes",
+            value=trained_on,
+            allowed=feature_version(),
+            next_step="train again with this version, or install the version that trained it",
+        )

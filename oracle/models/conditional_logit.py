@@ -1,0 +1,202 @@
+"""Conditional logit: a runner's chance is the softmax of a linear utility over its race (McFadden 1974, Benter 1994).
+
+Linear in the features, so it extrapolates where trees cannot and overfits where they do not: a good partner for them.
+Features are centred within the race (a constant of the race cancels anyway), scaled to unit deviation, and missing
+values take the race's mean. The likelihood is that of the first places in order (Plackett-Luce, "exploded" logit:
+Chapman and Staelin 1982), each place weighted, with an analytic gradient and a ridge penalty chosen on validation.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+from oracle.errors import UntrustedPackage
+from oracle.features import within
+from oracle.features.matrix import RaceMatrix
+from oracle.models.places import DECAY, OUT, places
+from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, scale_of, validation_loss
+from oracle.progress import Progress
+from oracle.ranking.races import Floats, softmax
+
+FAMILY = "conditional_logit"
+CLIP = 4.0
+"""Deviations from the race's mean beyond which a feature says no more: one odd value must not decide a race."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogitPolicy:
+    """How the utility is fitted."""
+
+    penalties: tuple[float, ...] = (30.0, 300.0, 3000.0)
+    """Ridge penalties to choose from on validation, on features of unit deviation."""
+    decay: tuple[float, ...] = DECAY
+    """Weight of the first, second and third place."""
+    iterations: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FittedLogit:
+    """A fitted utility: one weight per feature."""
+
+    features: tuple[str, ...]
+    deviation: Floats
+    """float64[F], the deviation each centred feature was scaled by."""
+    weights: Floats
+    """float64[F], utility per deviation."""
+    penalty: float
+    scale: float
+    policy: LogitPolicy
+    curve: Curve = NOTHING_WATCHED
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return FAMILY
+
+    def score(self, races: RaceMatrix) -> Floats:
+        """Return float64[N] utilities."""
+        return _design(races.only(self.features), self.deviation) @ self.weights * self.scale
+
+    def importance(self) -> dict[str, float]:
+        """Return each feature's share of the absolute weights."""
+        size = np.abs(self.weights)
+        return {n: float(s) for n, s in zip(self.features, size / (size.sum() or 1.0), strict=True)}
+
+    def settled(self) -> ConditionalLogit:
+        """Return the ranker with penalty and scale fixed."""
+        return ConditionalLogit(replace(self.policy, penalties=(self.penalty,)), self.scale)
+
+    def hyperparameters(self) -> dict[str, float | str]:
+        """Return what was chosen."""
+        return {"penalty": self.penalty, "scale": self.scale, "decay": "/".join(str(d) for d in self.policy.decay)}
+
+    def dump(self) -> Files:
+        """Return the weights as arrays, the rest as JSON."""
+        arrays = io.BytesIO()
+        np.savez(arrays, deviation=self.deviation, weights=self.weights)
+        facts = {
+            "features": self.features,
+            "penalty": self.penalty,
+            "scale": self.scale,
+            "penalties": self.policy.penalties,
+            "decay": self.policy.decay,
+            "iterations": self.policy.iterations,
+        }
+        return {"weights.npz": arrays.getvalue(), "facts.json": json.dumps(facts).encode()}
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalLogit:
+    """The family with its hyperparameters."""
+
+    policy: LogitPolicy = LogitPolicy()
+    scale: float | None = None
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return FAMILY
+
+    def fit(
+        self,
+        train: RaceMatrix,
+        validation: RaceMatrix | None,
+        seed: int,  # noqa: ARG002 - nothing here is random
+        threads: int,  # noqa: ARG002
+        progress: Progress,
+    ) -> FittedLogit:
+        """Return the fitted utility; see `Ranker.fit`."""
+        deviation = _deviation(train)
+        design = _design(train, deviation)
+        held_out = None if validation is None else _design(validation.only(train.names), deviation)
+        best: FittedLogit | None = None
+        losses: list[float] = []
+        start = np.zeros(design.shape[1])
+        for penalty in progress(sorted(self.policy.penalties, reverse=True), FAMILY, len(self.policy.penalties)):
+            start = fit_utility(design, train, penalty, self.policy, start)
+            scale = self.scale or 1.0
+            if validation is not None and held_out is not None:
+                utility = held_out @ start
+                scale = scale_of(utility, validation)
+                losses.append(validation_loss(utility * scale, validation))
+            if best is None or (losses and losses[-1] == min(losses)):
+                best = FittedLogit(train.names, deviation, start, penalty, scale, self.policy)
+        if best is None:
+            raise ValueError("no penalty to fit with")
+        return replace(best, curve=Curve(tuple(range(1, len(losses) + 1)), tuple(losses)))
+
+
+def _deviation(races: RaceMatrix) -> Floats:
+    """Return float64[F], the deviation of each feature around its race's mean; 0 for one that never differs."""
+    out = np.zeros(len(races.names))
+    for i in range(len(out)):
+        centred = within.centred(races.values[:, i].astype(np.float64), races.offsets)
+        out[i] = np.sqrt(np.nanmean(centred**2)) if np.isfinite(centred).any() else 0.0
+    out[out < 1e-9] = 0.0
+    return out
+
+
+def _design(races: RaceMatrix, deviation: Floats) -> Floats:
+    """Return float64[N, F], centred and scaled; 0 where missing."""
+    out = np.zeros(races.values.shape)
+    for i in np.flatnonzero(deviation):
+        centred = within.centred(races.values[:, i].astype(np.float64), races.offsets)
+        out[:, i] = np.clip(np.nan_to_num(centred / deviation[i]), -CLIP, CLIP)
+    return out
+
+
+def fit_utility(
+    design: Floats, races: RaceMatrix, penalty: float, policy: LogitPolicy, start: Floats, least: float | None = None
+) -> Floats:
+    """Return float64[F], the weights of greatest penalised likelihood.
+
+    Args:
+        design: float64[N, F].
+        races: The races of the rows, with results.
+        penalty: Ridge: penalty / 2 times the squared weights is taken from the log-likelihood.
+        policy: Weights of the places.
+        start: float64[F] to start from.
+        least: Smallest weight allowed; None for no bound.
+    """
+    stages = places(races, policy.decay)
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        utility = design @ weights
+        value = 0.5 * penalty * float(weights @ weights)
+        residual = np.zeros(len(utility))
+        for active, outcome, weight in stages:
+            probability = softmax(np.where(active, utility, OUT), races.offsets)
+            value -= float((weight * outcome * np.log(np.maximum(probability, 1e-300))).sum())
+            residual += weight * (probability - outcome)
+        return value, design.T @ residual + penalty * weights
+
+    bounds = None if least is None else [(least, None)] * design.shape[1]
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": policy.iterations})
+    return np.asarray(solution.x, dtype=np.float64)
+
+
+def restore(family: str, files: Files) -> FittedLogit:  # noqa: ARG001 - one signature for every family
+    """Return the logit that `dump` described.
+
+    Raises:
+        UntrustedPackage: a file is missing or malformed.
+    """
+    try:
+        facts = json.loads(files["facts.json"])
+        arrays = np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False)
+        policy = LogitPolicy(tuple(facts["penalties"]), tuple(facts["decay"]), facts["iterations"])
+        return FittedLogit(
+            features=tuple(facts["features"]),
+            deviation=arrays["deviation"],
+            weights=arrays["weights"],
+            penalty=facts["penalty"],
+            scale=facts["scale"],
+            policy=policy,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UntrustedPackage(f"the conditional logit cannot be restored: {error}") from error

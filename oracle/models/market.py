@@ -1,0 +1,89 @@
+"""The market as a model: its odds with the overround removed and the favourite-longshot bias fitted.
+
+The best public predictor of a race, and the one every other member has to add something to.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from oracle.errors import UntrustedPackage
+from oracle.features.matrix import RaceMatrix
+from oracle.models.ranker import NOTHING_WATCHED, Curve, Files
+from oracle.progress import Progress
+from oracle.ranking.market import fit_favourite_longshot
+from oracle.ranking.races import Floats
+
+FAMILY = "market"
+FLOOR = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class FittedMarket:
+    """The market's log-probability, stretched by a fitted exponent."""
+
+    exponent: float
+    """Above 1 where longshots are overbet: the probability is proportional to the odds' own to this power."""
+    features: tuple[str, ...] = ()
+    curve: Curve = NOTHING_WATCHED
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return FAMILY
+
+    def score(self, races: RaceMatrix) -> Floats:
+        """Return float64[N] utilities; NaN for races in which a starter lacks odds."""
+        return self.exponent * np.log(np.maximum(races.market, FLOOR))
+
+    def importance(self) -> dict[str, float]:
+        """Return nothing: it reads odds only."""
+        return {}
+
+    def settled(self) -> Market:
+        """Return the ranker; it has nothing to choose."""
+        return Market()
+
+    def hyperparameters(self) -> dict[str, float | str]:
+        """Return the exponent."""
+        return {"exponent": self.exponent}
+
+    def dump(self) -> Files:
+        """Return the exponent."""
+        return {"facts.json": json.dumps({"exponent": self.exponent}).encode()}
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The family; it has no hyperparameters."""
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return FAMILY
+
+    def fit(
+        self,
+        train: RaceMatrix,
+        validation: RaceMatrix | None,  # noqa: ARG002 - one number, fitted on all of training
+        seed: int,  # noqa: ARG002
+        threads: int,  # noqa: ARG002
+        progress: Progress,  # noqa: ARG002
+    ) -> FittedMarket:
+        """Return the market with its exponent fitted on the training races that have odds."""
+        return FittedMarket(fit_favourite_longshot(train.market, train.position, train.offsets).exponent)
+
+
+def restore(family: str, files: Files) -> FittedMarket:  # noqa: ARG001 - one signature for every family
+    """Return the market that `dump` described.
+
+    Raises:
+        UntrustedPackage: the file is missing or malformed.
+    """
+    try:
+        return FittedMarket(float(json.loads(files["facts.json"])["exponent"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UntrustedPackage(f"the market cannot be restored: {error}") from error
