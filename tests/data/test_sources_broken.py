@@ -155,6 +155,14 @@ def test_no_value_in_a_row_can_raise(
     assert sum(len(batch.rows) for batch in batches(name, file)) >= 1
 
 
+@pytest.mark.parametrize("day", ["", "0000-01-01", "0001-01-01", "2024-02-30", "99999-01-01", "2024-1-1", "1/1/2024"])
+@pytest.mark.parametrize(("name", "real"), [("hkjc", "2024-01-01"), ("netkeiba", "2024-03-03")])
+def test_a_day_that_never_was_is_a_reason(name: str, real: str, day: str, tmp_path: Path) -> None:
+    (tmp_path / "day.csv").write_text(GOOD[name].read_text("utf-8").replace(real, day), "utf-8")
+    (batch,) = batches(name, tmp_path / "day.csv")
+    assert batch.reason.notna().all()
+
+
 def _long_file(path: Path, order: np.ndarray) -> None:
     frame = pd.read_csv(GOOD["racingpost"], dtype=str, keep_default_na=False).iloc[:4]
     races = [frame.assign(CourseId=str(course)) for course in range(200)]

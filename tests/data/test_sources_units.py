@@ -96,21 +96,25 @@ def test_what_is_not_understood_is_said_so(parser: Callable[[str], object], text
 @pytest.mark.parametrize(
     ("word", "value"),
     [
-        ("鼻位", 0.05),
-        ("短馬頭位", 0.1),
-        ("頭位", 0.2),
-        ("頸位", 0.3),
-        ("ハナ", 0.05),
-        ("アタマ", 0.2),
-        ("クビ", 0.3),
-        ("nse", 0.05),
-        ("SH", 0.1),
-        ("hd", 0.2),
-        ("snk", 0.25),
-        ("nk.", 0.3),
-        ("大", 11.0),
-        ("同着", 0.0),
-        ("ML", None),
+        *[
+            ("鼻位", 0.05),
+            ("短馬頭位", 0.1),
+            ("頭位", 0.2),
+            ("頸位", 0.3),
+            ("ハナ", 0.05),
+            ("アタマ", 0.2),
+            ("クビ", 0.3),
+        ],
+        *[
+            ("nse", 0.05),
+            ("SH", 0.1),
+            ("hd", 0.2),
+            ("snk", 0.25),
+            ("nk.", 0.3),
+            ("大", 11.0),
+            ("同着", 0.0),
+            ("ML", None),
+        ],
     ],
 )
 def test_margins_in_words_have_the_documented_lengths(word: str, value: float | None) -> None:
@@ -120,12 +124,8 @@ def test_margins_in_words_have_the_documented_lengths(word: str, value: float | 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("GOOD TO FIRM", "good_to_firm"),
-        ("Standard / Slow", "standard_to_slow"),
-        ("Bog", "bog"),
-        ("", None),
-        ("Good (Good to Soft in places)", "good"),
-        ("Soft, heavy in places", "soft"),
+        *[("GOOD TO FIRM", "good_to_firm"), ("Standard / Slow", "standard_to_slow"), ("Bog", "bog"), ("", None)],
+        *[("Good (Good to Soft in places)", "good"), ("Soft, heavy in places", "soft")],
     ],
 )
 def test_goings_become_our_words_and_unknown_ones_stay(words: str, expected: str | None) -> None:

@@ -6,6 +6,7 @@ spread over the rows, which is what makes a careful translation cheap.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ Place = tuple[str, float | None]
 """A status and a finishing position, which is None for anything but finished."""
 GROWN = 5
 """Age from which a colt is a horse and a filly a mare."""
+FIRST_YEAR = 1700
+"""No results are older: an earlier year is a misprint, and calendars before it disagree."""
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 _TIMED = (Status.FINISHED, Status.DISQUALIFIED)
 
 
@@ -257,10 +261,11 @@ def _floats(values: pd.Series) -> npt.NDArray[np.float64]:
 
 
 def _day(text: str) -> np.datetime64 | None:
-    day = np.datetime64(text[:10], "s") if len(text) >= 10 and (text[4:5], text[7:8]) == ("-", "-") else None
-    if day is None and text:
+    if not text:
+        return None
+    if not _ISO_DAY.match(text) or int(text[:4]) < FIRST_YEAR:
         raise ValueError(text)
-    return day
+    return np.datetime64(text[:10], "s")
 
 
 def _clock(text: str) -> float | None:
