@@ -14,10 +14,11 @@ import sqlite3
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -34,6 +35,16 @@ CALLERS_FAULT = frozenset(
     {"RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE"}
 )
 """Error codes by which MLflow says that the call was wrong; with any other, the server could not do it."""
+
+
+SWITCHES: Mapping[str, str] = MappingProxyType(
+    {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    }
+)
+"""Settings that MLflow reads from the environment only; those that a user has set stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +113,8 @@ def _unavailable(uri: str, error: object) -> Unavailable:
 
 def load_mlflow() -> None:
     """Import MLflow without its telemetry, its log lines and its warnings. Idempotent."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for switch, value in SWITCHES.items():
+        os.environ.setdefault(switch, value)
     with quiet():
         import mlflow.store.model_registry.sqlalchemy_store
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - its mappers warn when they are first configured
