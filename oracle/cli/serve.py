@@ -1,0 +1,102 @@
+"""`oracle serve`: the app on a Ray of its own, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from oracle.cli.output import Json, emit
+
+STEPS = 3
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: the setting serving.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on; default: the setting serving.port.")
+    ] = None,
+    model_version: Annotated[
+        str | None, typer.Option(help="Pin this version; default: the one under the production alias.")
+    ] = None,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="Processes that answer; default: the setting serving.replicas.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Join the Ray at this address; default: start one of our own.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait until the app answers.")] = 180.0,
+    json: Json = False,
+) -> None:
+    """Serve the production model over HTTP until Ctrl-C.
+
+    Starts a Ray of its own on the loopback interface and ends it again. On a cluster use serve_config.yaml.
+    """
+    # Ray and MLflow take seconds to import, which `oracle --help` must not, and Ray reads its environment while it is.
+    from oracle.serving.wiring import GatewayArgs, ray_environment, wire
+
+    os.environ.update(ray_environment(address))
+    from oracle.serving import launch
+    from oracle.serving.registered import Registered
+
+    args = GatewayArgs(model_version=model_version, replicas=replicas)
+    wiring = wire(args)
+    serving = wiring.settings.serving
+    place = launch.Place(host or serving.host, port or serving.port)
+    launch.claim(place)
+    _say(1, "finding the model in the registry")
+    found = Registered(wiring.settings).resolve(wiring.target)
+    name = f"{found.name} {found.label} (version {found.number})"
+    _on_signals(_interrupt)
+    try:
+        _say(2, f"joining the Ray at {address}" if address else "starting a Ray of our own")
+        launch.start_ray(address)
+        _on_signals(_interrupt)  # again: Ray sets its own
+        launch.start_app(args, place)
+        for _ in tqdm(launch.until_ready(place, seconds=timeout), bar_format=_line(3, f"loading {name}"), leave=False):
+            pass
+        emit({"url": place.url, "model": name, "docs": f"{place.url}/docs"}, json=json, text=_ready(place.url, name))
+        _until_interrupted()
+    finally:
+        _on_signals(signal.SIG_IGN)
+        launch.stop(address)
+
+
+def _ready(url: str, name: str) -> str:
+    return f"""{name} answers at {url}
+
+  curl -s {url}/v1/health
+  curl -s {url}/v1/predict -H 'Content-Type: application/json' -d @card.json
+
+{url}/docs has every field and an example card. Ctrl-C ends it."""
+
+
+def _line(step: int, what: str) -> str:
+    return f"[{step}/{STEPS}] {what} {{elapsed}}"
+
+
+def _say(step: int, what: str) -> None:
+    sys.stderr.write(f"[{step}/{STEPS}] {what}\n")
+
+
+def _on_signals(handler: object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)  # type: ignore[arg-type]  # a function, or SIG_IGN
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of signal handlers
+    raise KeyboardInterrupt
+
+
+def _until_interrupted() -> None:
+    """Wait for Ctrl-C or SIGTERM; after a good start either is the expected end, not a failure."""
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        sys.stderr.write("stopping\n")

@@ -1,0 +1,191 @@
+"""The HTTP contract: which addresses there are, and that every refusal has the same shape.
+
+The body is read here and not by FastAPI: it is bounded while it arrives, never unpacked, and parsed strictly
+(`oracle.serving.body`). All that blocks (pricing, our store, the registry) runs on a worker thread. Knows no Ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+
+from oracle import __version__
+from oracle.errors import BadInput, OracleError
+from oracle.serving.body import MalformedCard, Problem
+from oracle.serving.gateway import Gateway, HealthMessage
+from oracle.serving.messages import CardMessage, PredictionMessage, RefusalMessage
+from oracle.serving.version import ModelsMessage
+
+SEE_DOCS = "see /docs for every address and field"
+_OFFLINE = """<noscript>Your browser runs no scripts: read <a href="/openapi.json">/openapi.json</a>.</noscript>
+<p id="offline" hidden>The page's script could not be fetched (no internet?): read
+<a href="/openapi.json">/openapi.json</a>, or docs/api.md in the repository.</p>
+<script>if (!window.SwaggerUIBundle) document.getElementById("offline").hidden = false;</script></body>"""
+
+
+class _TooLarge(BadInput):
+    """The request body is larger than allowed."""
+
+
+class _NoSuchPrediction(BadInput):
+    """No answer of that id was given."""
+
+
+def build(gateway: Gateway, *, max_body_bytes: int) -> FastAPI:
+    """Return the HTTP application that answers with `gateway`.
+
+    Args:
+        gateway: What answers.
+        max_body_bytes: A larger request body is refused with 413 while it arrives.
+    """
+    app = FastAPI(
+        title="Equine Oracle",
+        version=__version__,
+        description="Ranked, calibrated win and place probabilities of a race card.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    _answer_errors(app)
+    _add_routes(app, gateway, max_body_bytes)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    return app
+
+
+def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
+    refusals: dict[int | str, dict[str, Any]] = {422: _refusal("The card is malformed; every reason is listed.")}
+
+    @app.post(
+        "/v1/predict",
+        summary="Rank a race card",
+        response_model=PredictionMessage,
+        responses=refusals
+        | {413: _refusal("The body is too large."), 503: _refusal("There is no model, or no store.")},
+        openapi_extra={"requestBody": {"required": True, "content": _json_of("CardMessage")}},
+    )
+    async def predict(request: Request) -> Response:
+        """Price every runner of a race card.
+
+        Unknown horses, missing values and withdrawn runners are fine. A card on which any starter lacks odds is
+        answered by the form ensemble, and says so.
+        """
+        body = await _body(request, max_body_bytes)
+        told = await run_in_threadpool(gateway.predict, body)
+        return Response(told.model_dump_json(), media_type="application/json")
+
+    @app.get(
+        "/v1/predictions/{prediction_id}",
+        summary="Read an earlier answer",
+        response_model=PredictionMessage,
+        responses={404: _refusal("No such prediction.")},
+    )
+    async def prediction(prediction_id: str) -> Response:
+        """Return an earlier answer, exactly as it was given."""
+        found = await run_in_threadpool(gateway.prediction, prediction_id[:64])
+        if found is None:
+            raise _NoSuchPrediction("there is no prediction of that id", next_step="use a prediction_id of an answer")
+        return Response(found, media_type="application/json")
+
+    @app.get(
+        "/v1/health", summary="Is it well?", response_model=HealthMessage, responses={503: {"model": HealthMessage}}
+    )
+    async def health() -> Response:
+        """Say ok, or degraded and why; 503 where no model is loaded."""
+        found = await run_in_threadpool(gateway.health)
+        return Response(found.model_dump_json(), 200 if found.model else 503, media_type="application/json")
+
+    @app.get("/v1/models", summary="Versions and aliases", response_model=ModelsMessage)
+    async def models() -> Response:
+        """List the versions of the model, their aliases, and which one answers here."""
+        found = await run_in_threadpool(gateway.source.listing)
+        return Response(
+            found.model_copy(update={"serving": gateway.model}).model_dump_json(), media_type="application/json"
+        )
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        page = bytes(get_swagger_ui_html(openapi_url="/openapi.json", title="Equine Oracle").body).decode()
+        return HTMLResponse(page.replace("</body>", _OFFLINE))
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """Return the body, refusing what is not plain JSON by its headers and what is too large while it arrives."""
+    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise _header("Content-Type", kind, "application/json")
+    packing = request.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in ("", "identity"):
+        raise _header("Content-Encoding", packing, "identity: send the body unpacked")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise _TooLarge(
+                "the body is too large", allowed=f"up to {limit} bytes", next_step="send one race per request"
+            )
+    return bytes(body)
+
+
+def _header(name: str, value: str, allowed: str) -> MalformedCard:
+    return MalformedCard([Problem("BadHeader", f"{name} is not one that is read", name, value[:80], allowed, SEE_DOCS)])
+
+
+def _answer_errors(app: FastAPI) -> None:
+    @app.exception_handler(OracleError)
+    async def ours(_: Request, error: OracleError) -> JSONResponse:
+        if isinstance(error, MalformedCard):
+            return _refuse(422, error.problems)
+        status = 413 if isinstance(error, _TooLarge) else 404 if isinstance(error, _NoSuchPrediction) else 503
+        kind = type(error).__name__.removeprefix("_")
+        return _refuse(status, [Problem(**(error.as_dict() | {"kind": kind}))])  # type: ignore[arg-type]
+
+    @app.exception_handler(HTTPException)
+    async def of_http(request: Request, error: HTTPException) -> JSONResponse:
+        value = f"{request.method} {request.url.path}"[:160]
+        problem = Problem("HttpError", str(error.detail), value=value, next_step=SEE_DOCS)
+        return _refuse(error.status_code, [problem], headers=dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def of_fastapi(_: Request, error: RequestValidationError) -> JSONResponse:
+        return _refuse(422, [Problem("BadRequest", str(each["msg"]), next_step=SEE_DOCS) for each in error.errors()])
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        what = f"unexpected {type(error).__name__}"
+        return _refuse(500, [Problem("Unexpected", what, next_step="the server's log shows where it happened")])
+
+
+def _refuse(status: int, problems: Iterable[Problem], headers: dict[str, str] | None = None) -> JSONResponse:
+    listed = [asdict(problem) for problem in problems]
+    if status == 503:
+        headers = {"Retry-After": "5"}
+    return JSONResponse({"error": listed[0], "errors": listed}, status, headers)
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    return {"model": RefusalMessage, "description": description}
+
+
+def _json_of(message: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{message}"}}}
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document with the card's schema, which FastAPI misses since it does not read the body."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        place = "#/components/schemas/{model}"
+        _, card = models_json_schema([(CardMessage, "validation")], ref_template=place)
+        document["components"]["schemas"] |= card["$defs"]
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,82 @@
+"""One model version in memory, and where versions come from.
+
+The gateway asks a `Source` for the version it should answer with and knows nothing of registries; the one that follows
+ours is `oracle.serving.registered`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from oracle.race import CardPrediction, RaceCard
+from oracle.serving.messages import ModelMessage
+
+
+class Predictor(Protocol):
+    """What a model must do to be served."""
+
+    def predict(self, cards: Sequence[RaceCard]) -> list[CardPrediction]:
+        """Return one prediction per card, runners in the order of the card."""
+        ...
+
+
+class Target(BaseModel):
+    """Which version to answer with. It is also what `user_config` in serve_config.yaml holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = Field(
+        None, description="Number, semantic version or alias; by default the alias in the settings."
+    )
+    revision: str = Field("0", description="Another value with the same version means: ask the registry again.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """A loaded model and the words that name it."""
+
+    model: Predictor
+    message: ModelMessage
+
+
+class VersionMessage(BaseModel):
+    """One registered version."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    semver: str | None
+    aliases: tuple[str, ...]
+    created: dt.datetime
+    metrics: dict[str, float] = Field(description="Headline metrics on the test period.")
+
+
+class ModelsMessage(BaseModel):
+    """The registered versions, newest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    versions: tuple[VersionMessage, ...]
+    serving: ModelMessage | None = Field(None, description="The version that answers here.")
+
+
+class Source(Protocol):
+    """Where versions come from."""
+
+    def load(self, target: Target, *, in_force: Served | None) -> Served:
+        """Return the target's version; `in_force` itself where that is the one already loaded.
+
+        Raises:
+            OracleError: there is no such version, it cannot be fetched, or it is not what was registered.
+        """
+        ...
+
+    def listing(self) -> ModelsMessage:
+        """Return what is registered."""
+        ...

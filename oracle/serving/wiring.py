@@ -1,0 +1,90 @@
+"""From the arguments of the app and the settings of the machine to a gateway that stands.
+
+All that a replica needs is decided once, where the app is built, and handed over as absolute values: a replica runs in
+another process, in another folder, maybe on another machine. Knows no Ray, so that the command line answers offline
+with the same gateway.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from oracle import settings, store
+from oracle.serving.gateway import Gateway
+from oracle.serving.registered import Registered
+from oracle.serving.version import Target
+from oracle.settings import Settings
+
+REPLICA_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+"""One thread per replica: two cost seven times the processor time as soon as requests overlap."""
+
+
+class GatewayArgs(BaseModel):
+    """The `args` of the application in serve_config.yaml. What is left out comes from the settings of the machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    home: Path | None = Field(None, description="Home folder; default: ORACLE_HOME, oracle.toml, ~/.equine-oracle.")
+    tracking_uri: str | None = Field(
+        None, min_length=1, description="MLflow address; default: the database under home."
+    )
+    model_name: str | None = Field(None, min_length=1, description="Name of the registered model.")
+    alias: Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")] | None = Field(None, description="Alias to follow.")
+    model_version: str | int | None = Field(None, description="Answer with this version, whatever the alias says.")
+    replicas: int | None = Field(None, ge=1, description="Number of replicas.")
+    max_body_bytes: int | None = Field(None, ge=1024, description="Largest request body accepted.")
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """All that a gateway needs."""
+
+    settings: Settings
+    """With an absolute home and an explicit tracking address."""
+    target: Target
+
+
+def wire(args: GatewayArgs) -> Wiring:
+    """Return what the arguments, and where they are silent the settings of this machine, mean.
+
+    Raises:
+        BadSetting: a setting is unknown or impossible.
+    """
+    tracking = {"uri": args.tracking_uri, "model_name": args.model_name, "alias": args.alias}
+    serving = {"replicas": args.replicas, "max_body_bytes": args.max_body_bytes}
+    found = settings.load(home=args.home, tracking=_given(tracking), serving=_given(serving))
+    explicit = found.tracking.model_copy(update={"uri": found.tracking_uri})
+    return Wiring(
+        found.model_copy(update={"home": found.root, "tracking": explicit}), Target(version=args.model_version)
+    )
+
+
+def _given(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def gateway(wiring: Wiring) -> Gateway:
+    """Return a gateway with its model loaded, or one that knows why there is none.
+
+    Raises:
+        Unavailable: our store cannot be opened.
+    """
+    return Gateway(Registered(wiring.settings), store.embedded(wiring.settings.root), wiring.target)
+
+
+def ray_environment(address: str | None) -> dict[str, str]:
+    """Return the environment under which Ray is to be imported: it reads how to authenticate at that moment only.
+
+    A Ray of our own gets a token that only its processes know, because its ports are open to everybody on the machine.
+    For one that is joined the environment decides, and a token file left by another run must not.
+    """
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    joined = {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
+    return {**REPLICA_ENVIRONMENT, "RAY_USAGE_STATS_ENABLED": "0", **(joined if address else own)}
