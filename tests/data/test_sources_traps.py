@@ -185,6 +185,7 @@ def test_an_irish_race_is_told_by_course_and_off_since_race_ids_may_be_course_id
         "RP-183-20250708T1705",
         "RP-183-20250708T1140",
         "RP-183-20250708T1805",
+        "RP-183-20250708T1905",
     ]
     assert ireland.rows["off"][0] == pd.Timestamp("2025-07-08 16:05", tz="UTC")
     assert ireland.rows["date"][0] == pd.Timestamp("2025-07-08")
@@ -206,7 +207,7 @@ def test_a_position_of_nought_is_a_non_finisher_without_time_or_margin(ireland: 
 
 def test_a_refusal_to_race_started_and_a_walkover_is_a_field_of_one(ireland: Batch) -> None:
     assert ireland.rows["status"].tolist()[5] == "refused"
-    assert ireland.rows["field_size"].tolist()[4:] == [2, 2, 1]
+    assert ireland.rows["field_size"].tolist()[4:] == [2, 2, 1, 3, 3, 3]
 
 
 def test_favourite_marks_are_cut_off_the_odds_and_stones_become_kilograms(ireland: Batch) -> None:
@@ -218,8 +219,15 @@ def test_irish_dead_heats_are_level_horses_that_share_a_position(ireland: Batch)
     assert ireland.rows["dead_heat"].tolist()[:4] == [False, True, True, False]
 
 
+def test_a_margin_of_nought_behind_the_winner_is_mended_from_the_horse_that_shares_the_position(ireland: Batch) -> None:
+    late = by_horse(ireland).loc[["One", "Two", "Three"]]
+    assert late["dead_heat"].tolist() == [False, True, True]
+    assert late["beaten_lengths"].tolist() == [0.0, 0.5, 0.5]
+    assert late["time_s"].tolist() == [58.0, 58.1, 58.1]
+
+
 def test_other_means_flat_and_a_flat_race_for_jumpers_is_a_bumper(ireland: Batch) -> None:
-    assert ireland.rows["race_type"].tolist() == ["flat"] * 4 + ["bumper"] * 2 + ["flat"]
+    assert ireland.rows["race_type"].tolist() == ["flat"] * 4 + ["bumper"] * 2 + ["flat"] * 4
 
 
 def test_ratings_written_after_the_race_stand_in_columns_known_with_the_result(ireland: Batch) -> None:

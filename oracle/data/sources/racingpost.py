@@ -109,8 +109,22 @@ def _translate(text: Text) -> Batch:
     rows.either("weight_kg", ("WeightInPounds", pounds), ("Weight", stones))
     rows.either("odds", ("DecimalOdds", decimal_odds), ("FractionalOdds", fractional_odds))
     rows.either("time_s", ("RaceTimeInSeconds", seconds), ("RaceTime", seconds))
+    _mend_dead_heats(rows)
     rows.share_positions()
     return rows.batch()
+
+
+def _mend_dead_heats(rows: Rows) -> None:
+    """Give the first of two horses that dead-heated behind the winner the margin and time of the other.
+
+    The layout writes 0 lengths and the winner's time for it, which is impossible behind a winner; the horse that
+    shares its position carries the true ones.
+    """
+    filler = (rows["position"].fillna(1) > 1).astype(bool) & (rows["beaten_lengths"] == 0)
+    for name in ("beaten_lengths", "time_s"):
+        known = rows[name].mask(filler)
+        other = known.groupby([rows["race_id"], rows["position"]], dropna=False).transform("max")
+        rows.put(name, known.mask(filler, other))
 
 
 def _put_race(rows: Rows) -> None:

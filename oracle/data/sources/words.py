@@ -119,14 +119,17 @@ country has several)."""
 def going(text: str) -> str | None:
     """Return a key of `GOINGS`, or the unknown words themselves, lower-cased and joined by underscores.
 
-    Only the main description counts: `Good (Good to Firm in places)` is good.
+    Only the main description counts: `Good (Good to Firm in places)` is good. The order of two words does not matter,
+    and where their mixture has no name the first one is taken.
 
-    >>> going("GOOD TO FIRM"), going("Good, good to firm in places"), going("Wet Fast"), going("Bog")
-    ('good_to_firm', 'good', 'wet_fast', 'bog')
+    >>> going("GOOD TO FIRM"), going("Soft to Good"), going("Firm to Hard"), going("Wet Fast"), going("Bog")
+    ('good_to_firm', 'good_to_soft', 'firm', 'wet_fast', 'bog')
     """
     main = re.split(r"[(,;]", text)[0]
     word = re.sub(r"[^a-z]+", "_", main.replace("/", " to ").lower()).strip("_")
     if word in GOINGS or not word:
         return word or None
-    start = next((known for known in sorted(GOINGS, key=len, reverse=True) if word.startswith(f"{known}_")), word)
-    return start if "in_place" in word else word
+    if (turned := "_to_".join(reversed(word.split("_to_")))) in GOINGS:
+        return turned
+    first = next((known for known in sorted(GOINGS, key=len, reverse=True) if word.startswith(f"{known}_")), word)
+    return first if "_to_" in word or "in_place" in word else word
