@@ -7,7 +7,10 @@ import sys
 import typer
 
 from oracle.cli import output
+from oracle.cli.ingest import ingest
 from oracle.cli.models import models
+from oracle.cli.predict import predict
+from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 
 app = typer.Typer(
@@ -24,8 +27,11 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
+app.command()(ingest)
 app.command()(simulate)
 app.command()(models)
+app.command()(predict)
+app.command()(serve)
 
 
 def main() -> None:

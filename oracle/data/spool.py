@@ -118,8 +118,10 @@ class Spool:
         mine = [race for race, home in homes.items() if home in run]
         rows = self._rows_of(run)
         rows = rows[~rows["_race"].isin(list(homes)) | rows["_race"].isin(mine) | rows["date"].isna()]
-        if mine:
-            away = self._rows_of([month for month in self._slices if month not in (*run, UNDATED)])
+        strayed = np.array(mine, dtype=np.uint64)
+        others = [m for m in self._races if m not in (*run, UNDATED)]
+        if holders := [m for m in others if any(np.isin(part, strayed).any() for part in self._races[m])]:
+            away = self._rows_of(holders)
             rows = pd.concat([rows, away[away["_race"].isin(mine)]], ignore_index=True)
         return _spooled(rows.sort_values(["_origin", "_at"], ignore_index=True))
 
