@@ -6,12 +6,14 @@ import sys
 
 import typer
 
+from oracle import process
 from oracle.cli import output
 from oracle.cli.ingest import ingest
 from oracle.cli.models import models
 from oracle.cli.predict import predict
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
+from oracle.cli.train import evaluate, train
 
 app = typer.Typer(
     name="oracle",
@@ -27,13 +29,15 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
-app.command()(ingest)
-app.command()(simulate)
-app.command()(models)
-app.command()(predict)
-app.command()(serve)
+for command in (simulate, ingest, train, evaluate, models, predict, serve):
+    app.command()(command)
 
 
-def main() -> None:
-    """Run the command line and end the process with its exit code."""
-    sys.exit(output.run(app))
+def main(*first: str) -> None:
+    """Run the command line and end the process with its exit code.
+
+    Args:
+        first: Words put before those of the process: a job is a command with its name given.
+    """
+    process.settle()
+    sys.exit(output.run(app, [*first, *sys.argv[1:]]))

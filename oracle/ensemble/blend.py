@@ -64,6 +64,15 @@ def fit(scores: Mapping[str, Floats], races: RaceMatrix, names: Sequence[str]) -
     return Blend({n: float(w) for n, w in zip(names, weights, strict=True)})
 
 
+def even(names: Sequence[str]) -> Blend:
+    """Return equal weights that sum to 1: where held-out races are too few to tell members apart, this is the estimate.
+
+    >>> even(["a", "b"]).weights
+    {'a': 0.5, 'b': 0.5}
+    """
+    return Blend({name: 1.0 / len(names) for name in names})
+
+
 def agreement(scores: Mapping[str, Floats], races: RaceMatrix) -> float:
     """Return the mean Spearman correlation of the members' rankings within races, over all pairs of members.
 

@@ -23,13 +23,18 @@ from oracle.models.families import FAMILIES
 from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import FittedRanker
 from oracle.progress import Progress, silent
+from oracle.ranking.calibration import fit_discount
 from oracle.ranking.outcome import counted
+from oracle.ranking.plackett_luce import Discount
 from oracle.ranking.races import Bools, Floats, softmax
 from oracle.ranking.report import NoResult, Report, evaluate, scored
 from oracle.settings import EvaluationPolicy, SplitPolicy
 
 FORM_MEMBERS: tuple[str, ...] = ("lambdarank", "race_softmax", "win", "conditional_logit")
-"""Families that read the form features; the market joins them where there are odds."""
+"""Families that read the form features, pooled by weights fitted on validation."""
+
+OVER_MARKET: tuple[str, ...] = ("market_logit", "market_trees")
+"""Families that correct the market, pooled evenly: their differences are smaller than a thousand races can tell."""
 
 FEWEST_RACES = 30
 """Races with a result that each period needs before anything fitted on it means anything."""
@@ -42,7 +47,9 @@ class Fitted:
     members: Mapping[str, FittedRanker]
     form: Blend
     market: Blend | None
-    """Pools the form members with the market; None where the history has no odds."""
+    """Pools the corrections of the market; None where the history has no odds."""
+    discount: Discount
+    """How much less win probabilities say about the later places."""
     watched: Mapping[str, FittedRanker]
     """The members as fitted before the refit: their curves and validation scores."""
     split: Split
@@ -100,17 +107,20 @@ def fit(
     """
     parts = split(races.dates, splits)
     train, validation, test = (_enough(races, mask, name) for name, mask in _periods(parts))
-    names = [*FORM_MEMBERS, MARKET] if _has_market(train, validation) else list(FORM_MEMBERS)
+    priced = _has_market(train, validation)
+    names = [*FORM_MEMBERS, MARKET, *OVER_MARKET] if priced else list(FORM_MEMBERS)
     watched = {n: _fit(n, train, validation, seed, threads, progress) for n in names}
     scores = {n: m.score(validation) for n, m in watched.items()}
     form = blend.fit(scores, validation, FORM_MEMBERS)
-    pooled = blend.fit(scores, validation, names) if MARKET in names else None
+    pooled = blend.even(OVER_MARKET) if priced else None
+    held_out = (pooled or form).probability(scores, validation)
     both = races.take(parts.train | parts.validation)
     members = {n: m.settled().fit(_seen_by(n, both), None, seed, threads, progress) for n, m in watched.items()}
     return Fitted(
         members=members,
         form=form,
         market=pooled,
+        discount=fit_discount(held_out, validation.position, validation.offsets),
         watched=watched,
         split=parts,
         agreement=blend.agreement({n: scores[n] for n in FORM_MEMBERS}, validation),
@@ -180,7 +190,7 @@ def _common(scores: Mapping[str, Floats], races: RaceMatrix) -> Bools:
 
 def _seen_by(name: str, races: RaceMatrix) -> RaceMatrix:
     """Return the races as a member may see them: form members see nothing of the odds."""
-    return races.only([f.name for f in registry.features("market" if name == MARKET else "form")])
+    return races.only([f.name for f in registry.features("form" if name in FORM_MEMBERS else "market")])
 
 
 def _fit(

@@ -28,7 +28,7 @@ from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import FittedRanker
 from oracle.race import CardPrediction, RaceCard, RunnerPrediction
 from oracle.ranking import market as market_terms
-from oracle.ranking.plackett_luce import place
+from oracle.ranking.plackett_luce import Discount, place
 from oracle.ranking.races import Bools, Floats, Ints, offsets_of, softmax
 from oracle.ranking.report import scored
 
@@ -68,6 +68,8 @@ class RaceModel:
     members: Mapping[str, FittedRanker]
     form: Blend
     market: Blend | None
+    discount: Discount
+    """How much less win probabilities say about the later places; fitted on held-out dates."""
     state: State
     about: About
 
@@ -109,7 +111,7 @@ class RaceModel:
             utility = np.where(np.repeat(priced, matrix.sizes), self.market.utility(scores, matrix), utility)
         win = softmax(utility, races.offsets)
         places = market_terms.BRITISH_IRISH.places(matrix.sizes)
-        placing = place(win, races.offsets, places)
+        placing = place(win, races.offsets, places, self.discount)
         known = ~np.isnan(reading.last["horse"])
         answers = []
         for i, (card, rows) in enumerate(zip(cards, _rows_of(cards, races), strict=True)):
@@ -145,6 +147,7 @@ class RaceModel:
             "families": {name: member.family for name, member in self.members.items()},
             "form": dict(self.form.weights),
             "market": None if self.market is None else dict(self.market.weights),
+            "discount": asdict(self.discount),
             "about": asdict(self.about),
         }
         files["model.json"] = json.dumps(model, ensure_ascii=False, default=str).encode()
@@ -170,7 +173,7 @@ class RaceModel:
             with np.load(io.BytesIO(files["state.npz"]), allow_pickle=False) as arrays:
                 state = State.restore(dict(arrays))
             pooled = None if model["market"] is None else Blend(model["market"])
-            return cls(members, Blend(model["form"]), pooled, state, about)
+            return cls(members, Blend(model["form"]), pooled, Discount(**model["discount"]), state, about)
         except (KeyError, TypeError, ValueError) as error:
             raise UntrustedPackage(
                 f"model package {folder.name} is incomplete: {error}", next_step="train again"

@@ -19,7 +19,7 @@ from oracle.errors import UntrustedPackage
 from oracle.features import within
 from oracle.features.matrix import RaceMatrix
 from oracle.models.places import DECAY, OUT, places
-from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, scale_of, validation_loss
+from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker, scale_of, validation_loss
 from oracle.progress import Progress
 from oracle.ranking.races import Floats, softmax
 
@@ -109,8 +109,10 @@ class ConditionalLogit:
         seed: int,  # noqa: ARG002 - nothing here is random
         threads: int,  # noqa: ARG002
         progress: Progress,
+        base: FittedRanker | None = None,
     ) -> FittedLogit:
         """Return the fitted utility; see `Ranker.fit`."""
+        offset = None if base is None else base.score(train)
         deviation = _deviation(train)
         design = _design(train, deviation)
         held_out = None if validation is None else _design(validation.only(train.names), deviation)
@@ -118,12 +120,14 @@ class ConditionalLogit:
         losses: list[float] = []
         start = np.zeros(design.shape[1])
         for penalty in progress(sorted(self.policy.penalties, reverse=True), FAMILY, len(self.policy.penalties)):
-            start = fit_utility(design, train, penalty, self.policy, start)
+            start = fit_utility(design, train, penalty, self.policy, start, offset=offset)
             scale = self.scale or 1.0
             if validation is not None and held_out is not None:
                 utility = held_out @ start
-                scale = scale_of(utility, validation)
-                losses.append(validation_loss(utility * scale, validation))
+                # A correction is already on the scale of what it corrects.
+                scale = scale_of(utility, validation) if base is None else 1.0
+                whole = utility * scale + (0.0 if base is None else base.score(validation))
+                losses.append(validation_loss(whole, validation))
             if best is None or (losses and losses[-1] == min(losses)):
                 best = FittedLogit(train.names, deviation, start, penalty, scale, self.policy)
         if best is None:
@@ -151,7 +155,13 @@ def _design(races: RaceMatrix, deviation: Floats) -> Floats:
 
 
 def fit_utility(
-    design: Floats, races: RaceMatrix, penalty: float, policy: LogitPolicy, start: Floats, least: float | None = None
+    design: Floats,
+    races: RaceMatrix,
+    penalty: float,
+    policy: LogitPolicy,
+    start: Floats,
+    least: float | None = None,
+    offset: Floats | None = None,
 ) -> Floats:
     """Return float64[F], the weights of greatest penalised likelihood.
 
@@ -162,11 +172,13 @@ def fit_utility(
         policy: Weights of the places.
         start: float64[F] to start from.
         least: Smallest weight allowed; None for no bound.
+        offset: float64[N], a utility that is given and not learned.
     """
     stages = places(races, policy.decay)
+    fixed = 0.0 if offset is None else offset
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        utility = design @ weights
+        utility = design @ weights + fixed
         value = 0.5 * penalty * float(weights @ weights)
         residual = np.zeros(len(utility))
         for active, outcome, weight in stages:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from oracle.errors import UntrustedPackage
-from oracle.models import conditional_logit, gbdt, market
+from oracle.models import conditional_logit, gbdt, market, over_market
 from oracle.models.ranker import Files, FittedRanker, Ranker
 
 FAMILIES: Mapping[str, tuple[Callable[[], Ranker], Callable[[str, Files], FittedRanker]]] = MappingProxyType(
@@ -16,6 +16,11 @@ FAMILIES: Mapping[str, tuple[Callable[[], Ranker], Callable[[str, Files], Fitted
         "win": (lambda: gbdt.Trees("win"), gbdt.restore),
         conditional_logit.FAMILY: (conditional_logit.ConditionalLogit, conditional_logit.restore),
         market.FAMILY: (market.Market, market.restore),
+        "market_logit": (
+            over_market.logit,
+            over_market.restoring(conditional_logit.restore, conditional_logit.FAMILY),
+        ),
+        "market_trees": (over_market.trees, over_market.restoring(gbdt.restore, "winner_softmax")),
     }
 )
 """Name -> (the ranker with its shipped hyperparameters, how a fitted one is restored)."""

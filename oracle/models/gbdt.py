@@ -19,7 +19,7 @@ import numpy.typing as npt
 from oracle.errors import UntrustedPackage
 from oracle.features.matrix import RaceMatrix
 from oracle.models.places import DECAY, OUT, places
-from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, scale_of, validation_loss
+from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker, scale_of, validation_loss
 from oracle.progress import Progress
 from oracle.ranking.outcome import relevance
 from oracle.ranking.races import Floats, softmax
@@ -123,26 +123,34 @@ class Trees:
     """Set once settled; None to fit it on validation."""
 
     def fit(
-        self, train: RaceMatrix, validation: RaceMatrix | None, seed: int, threads: int, progress: Progress
+        self,
+        train: RaceMatrix,
+        validation: RaceMatrix | None,
+        seed: int,
+        threads: int,
+        progress: Progress,
+        base: FittedRanker | None = None,
     ) -> FittedTrees:
         """Return the fitted forest; see `Ranker.fit`."""
-        booster, objective = _begin(self.family, train, self.policy.parameters(seed, threads))
+        start = None if base is None else base.score(train)
+        booster, objective = _begin(self.family, train, self.policy.parameters(seed, threads), start)
         for _ in progress(range(self.policy.trees), self.family, self.policy.trees):
             booster.update(fobj=objective)
         if validation is None:
             return FittedTrees(self.family, _bare(booster, self.policy.trees), self.scale or 1.0, self.policy)
-        return _chosen(self, booster, validation)
+        return _chosen(self, booster, validation, None if base is None else base.score(validation))
 
 
-def _chosen(ranker: Trees, booster: lgb.Booster, validation: RaceMatrix) -> FittedTrees:
+def _chosen(ranker: Trees, booster: lgb.Booster, validation: RaceMatrix, start: Floats | None) -> FittedTrees:
     """Return the forest cut where the validation loss is lowest."""
     most = ranker.policy.trees
     steps = sorted({max(1, round(most * (i + 1) / CHECKPOINTS)) for i in range(CHECKPOINTS)})
     scales, losses = [], []
     for step in steps:
         raw = np.asarray(booster.predict(validation.values, raw_score=True, num_iteration=step), dtype=np.float64)
-        scales.append(scale_of(raw, validation))
-        losses.append(validation_loss(raw * scales[-1], validation))
+        # A correction is already on the scale of what it corrects.
+        scales.append(scale_of(raw, validation) if start is None else 1.0)
+        losses.append(validation_loss(raw * scales[-1] + (0.0 if start is None else start), validation))
     best = int(np.argmin(losses))
     return FittedTrees(
         ranker.family, _bare(booster, steps[best]), scales[best], ranker.policy, Curve(tuple(steps), tuple(losses))
@@ -154,9 +162,18 @@ def _bare(booster: lgb.Booster, trees: int) -> lgb.Booster:
     return lgb.Booster(model_str=booster.model_to_string(num_iteration=trees))
 
 
-def _begin(family: str, train: RaceMatrix, parameters: dict[str, Any]) -> tuple[lgb.Booster, Objective | None]:
+def _begin(
+    family: str, train: RaceMatrix, parameters: dict[str, Any], start: Floats | None
+) -> tuple[lgb.Booster, Objective | None]:
     label, group, objective, own = LOSSES[family](train)
-    data = lgb.Dataset(train.values, label=label, group=group, feature_name=list(train.names), params=parameters | own)
+    data = lgb.Dataset(
+        train.values,
+        label=label,
+        group=group,
+        init_score=start,
+        feature_name=list(train.names),
+        params=parameters | own,
+    )
     return lgb.Booster(parameters | own, data), objective
 
 
@@ -178,6 +195,11 @@ def _win(train: RaceMatrix) -> Loss:
 def _race_softmax(train: RaceMatrix) -> Loss:
     won = (train.position == 1).astype(np.float64)
     return won, train.sizes, race_softmax(train), {"objective": "none", "min_sum_hessian_in_leaf": 5.0}
+
+
+def _winner_softmax(train: RaceMatrix) -> Loss:
+    won = (train.position == 1).astype(np.float64)
+    return won, train.sizes, race_softmax(train, (1.0,)), {"objective": "none"}
 
 
 def race_softmax(train: RaceMatrix, decay: tuple[float, ...] = DECAY) -> Objective:
@@ -202,6 +224,7 @@ LOSSES: dict[str, Callable[[RaceMatrix], Loss]] = {
     "lambdarank": _lambdarank,
     "race_softmax": _race_softmax,
     "win": _win,
+    "winner_softmax": _winner_softmax,
 }
 
 

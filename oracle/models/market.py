@@ -12,7 +12,7 @@ import numpy as np
 
 from oracle.errors import UntrustedPackage
 from oracle.features.matrix import RaceMatrix
-from oracle.models.ranker import NOTHING_WATCHED, Curve, Files
+from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker
 from oracle.progress import Progress
 from oracle.ranking.market import fit_favourite_longshot
 from oracle.ranking.races import Floats
@@ -72,6 +72,7 @@ class Market:
         seed: int,  # noqa: ARG002
         threads: int,  # noqa: ARG002
         progress: Progress,  # noqa: ARG002
+        base: FittedRanker | None = None,  # noqa: ARG002
     ) -> FittedMarket:
         """Return the market with its exponent fitted on the training races that have odds."""
         return FittedMarket(fit_favourite_longshot(train.market, train.position, train.offsets).exponent)

@@ -82,7 +82,13 @@ class Ranker(Protocol):
         ...
 
     def fit(
-        self, train: RaceMatrix, validation: RaceMatrix | None, seed: int, threads: int, progress: Progress
+        self,
+        train: RaceMatrix,
+        validation: RaceMatrix | None,
+        seed: int,
+        threads: int,
+        progress: Progress,
+        base: FittedRanker | None = None,
     ) -> FittedRanker:
         """Return the fitted ranker; the same data and seed give the same scores.
 
@@ -92,6 +98,7 @@ class Ranker(Protocol):
             seed: Seed of everything random.
             threads: Threads to use. The result does not depend on it.
             progress: Told of each step.
+            base: A fitted ranker whose score is the starting point; what is learned is then a correction to it.
         """
         ...
 

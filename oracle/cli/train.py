@@ -1,0 +1,78 @@
+"""`oracle train` and `oracle evaluate`: a dataset into a registered model, and a model on later races."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from oracle.cli.output import Json, bars, emit
+from oracle.settings import load
+
+Data = Annotated[str, typer.Option("--data", help="The dataset: a folder, or s3://bucket/prefix.")]
+
+
+def train(
+    data: Data,
+    promote: Annotated[bool, typer.Option("--promote", help="Let serving follow the new version at once.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    json: Json = False,
+) -> None:
+    """Train on a dataset, report on its latest dates, and register the model.
+
+    The first model registered goes into production; a later one waits as candidate unless --promote is given.
+    """
+    from oracle.training import train as run  # here, so that `oracle --help` does not wait for LightGBM and MLflow
+
+    trained = run(data, load(seed=seed), promote=promote, progress=bars)
+    document = trained.as_dict()
+    emit(document, json=json, text=lambda: _told(document))
+
+
+def evaluate(
+    data: Data,
+    model_version: Annotated[
+        str | None, typer.Option(help="Number, v1.2.3 or alias of the model; by default the one in production.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Judge a registered model on the races of a dataset that lie after its training."""
+    from oracle.ensemble.race_model import RaceModel
+    from oracle.registry.lifecycle import download
+    from oracle.registry.versions import resolve
+    from oracle.tracking.connection import connect
+    from oracle.training import evaluate as judge
+
+    settings = load()
+    tracking = connect(settings)
+    version = resolve(tracking, model_version)
+    model = RaceModel.load(download(tracking, version, settings.root / "models"))
+    document = {"model_version": version.number, "semver": str(version.semver), **judge(data, model, settings, bars)}
+    emit(document, json=json, text=lambda: _table(document["test"]))
+
+
+def _told(document: Mapping[str, Any]) -> str:
+    aliases = ", ".join(document["aliases"])
+    return "\n".join(
+        [
+            f"model version {document['model_version']} ({document['semver']}; {aliases}),"
+            f" trained in {document['seconds']:.0f} s",
+            _table(document["test"]),
+            "next: `oracle serve`, or `oracle predict CARD.json`; all versions: `oracle models`",
+        ]
+    )
+
+
+def _table(test: Mapping[str, Any]) -> str:
+    """Return the report as an aligned table, the shipped model first."""
+    rows = {"model": test["model"], "form": test["form"], "market": test["market"]}
+    rows |= {f"  {name}": report for name, report in test["members"].items()}
+    names = ("ndcg_at_3", "ndcg_at_5", "mrr", "top1", "pseudo_r2", "log_loss", "ece")
+    lines = [f"test: {test['races']:,} races, {test['first_date']} to {test['last_date']}"]
+    lines.append(f"{'':22}" + "".join(f"{name:>11}" for name in names))
+    for who, report in rows.items():
+        if report is not None:
+            cells = (report.get(name) for name in names)
+            lines.append(f"{who:22}" + "".join(f"{'-' if c is None else f'{c:.4f}':>11}" for c in cells))
+    return "\n".join(lines)

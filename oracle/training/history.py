@@ -1,0 +1,45 @@
+"""A dataset as training sees it: its rows, its matrix, and the state at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from oracle.data.dataset import Dataset, Summary
+from oracle.ensemble.race_model import FEATURE_SET
+from oracle.errors import NotEnoughData
+from oracle.features import build
+from oracle.features.matrix import RaceMatrix
+from oracle.features.races import from_frame
+from oracle.features.state import State
+from oracle.progress import Progress
+
+
+@dataclass(frozen=True)
+class History:
+    """A dataset as training sees it."""
+
+    name: str
+    summary: Summary
+    frame: pd.DataFrame
+    matrix: RaceMatrix
+    state: State
+
+
+def read(data: str, progress: Progress) -> History:
+    """Return the history in a dataset, every race as of its off.
+
+    Raises:
+        NoSuchDataset: there is no dataset at the path.
+        NotEnoughData: no race in it has starters.
+    """
+    dataset = Dataset(data)
+    summary, frame = dataset.summary(), dataset.read()
+    state = State()
+    races = from_frame(frame)
+    if not len(races):
+        raise NotEnoughData("the dataset has no race with starters", value=data, next_step="ingest results first")
+    matrix = build.history(races, FEATURE_SET, state, progress)
+    return History(Path(data.rstrip("/")).name, summary, frame, matrix, state)

@@ -1,0 +1,187 @@
+"""The training run as a whole, and the evaluation of a model on later races."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from oracle import process
+from oracle.data.cards import cards_of
+from oracle.data.dataset import Summary
+from oracle.ensemble import blend
+from oracle.ensemble.fit import FORM_MEMBERS, OVER_MARKET, Fitted, fit, judge
+from oracle.ensemble.race_model import About, RaceModel, feature_version
+from oracle.errors import NotEnoughData
+from oracle.progress import Progress, silent
+from oracle.race import STARTED, RaceCard
+from oracle.registry.lifecycle import register
+from oracle.registry.versioning import ModelFacts, digest_of
+from oracle.registry.versions import ModelVersion
+from oracle.settings import Settings
+from oracle.tracking.connection import connect
+from oracle.tracking.provenance import Provenance, provenance
+from oracle.tracking.runs import run
+from oracle.training.history import History, read
+from oracle.training.record import parameters, record
+
+CARDS_TIMED = 100
+"""Cards of the latest races that the latency of a prediction is measured on."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves behind."""
+
+    version: ModelVersion
+    run_id: str
+    fitted: Fitted
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `oracle train --json` prints."""
+        return {
+            "model_version": self.version.number,
+            "semver": str(self.version.semver),
+            "aliases": list(self.version.aliases),
+            "run_id": self.run_id,
+            "test": self.fitted.test.as_dict(),
+            "weights": {
+                "form": dict(self.fitted.form.weights),
+                "model": dict(self.fitted.market.weights) if self.fitted.market else None,
+            },
+            "seconds": round(self.seconds, 1),
+            "peak_memory_mb": round(process.peak_memory_mb()),
+        }
+
+
+def train(data: str, settings: Settings, *, promote: bool = False, progress: Progress = silent) -> Trained:
+    """Train on a dataset, record the run, register the model, and return both with the test report.
+
+    Args:
+        data: Path of the dataset.
+        settings: The tree in force.
+        promote: Let serving follow the new version even if there is one in production already.
+        progress: Told of each long loop.
+
+    Raises:
+        NoSuchDataset: there is no dataset at the path.
+        NotEnoughData: too few races for training, validation and test.
+        Unavailable: the tracking server does not answer; nothing has been trained.
+    """
+    began = time.perf_counter()
+    history = read(data, progress)
+    tracking = connect(settings)
+    origin = provenance()
+    with run(tracking, f"train {history.name}") as recorder:
+        recorder.provenance(origin)
+        recorder.params(parameters(history, settings))
+        fitted = fit(history.matrix, settings.split, settings.evaluation, settings.seed, process.cores(), progress)
+        model = _model(history, fitted)
+        with tempfile.TemporaryDirectory(prefix="oracle-train-") as scratch:
+            folder = Path(scratch) / "package"
+            model.save(folder)
+            record(recorder, history, fitted, _inference(folder, history), time.perf_counter() - began)
+            version = register(
+                tracking,
+                folder,
+                _example(history.frame),
+                _facts(fitted, history.summary, origin),
+                recorder.run_id,
+                promote=promote,
+            )
+    return Trained(version, recorder.run_id, fitted, time.perf_counter() - began)
+
+
+def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress = silent) -> dict[str, Any]:
+    """Return the report of a model on the races of a dataset that lie after everything it was fitted on.
+
+    The history before is walked for the form; only later races are judged.
+
+    Raises:
+        NoSuchDataset: there is no dataset at the path.
+        NotEnoughData: the dataset ends before the model's training does.
+    """
+    history = read(data, progress)
+    later = history.matrix.dates > np.datetime64(model.about.trained_through)
+    if not later.any():
+        raise NotEnoughData(
+            "the dataset has no race after the model's training",
+            value=str(history.summary.last_date),
+            allowed=f"races after {model.about.trained_through}",
+            next_step="ingest later results, or evaluate an earlier version with --model-version",
+        )
+    report = judge(model.members, model.form, model.market, history.matrix.take(later), settings.evaluation)
+    return {"trained_through": model.about.trained_through, "test": report.as_dict()}
+
+
+def _model(history: History, fitted: Fitted) -> RaceModel:
+    learned = fitted.split.train | fitted.split.validation
+    about = About(
+        feature_version=feature_version(),
+        data_fingerprint=history.summary.fingerprint,
+        first_date=str(history.matrix.dates.min()),
+        trained_through=str(history.matrix.dates[learned].max()),
+        state_through=str(history.matrix.dates.max()),
+        races=int(learned.sum()),
+        runners=int(history.matrix.sizes[learned].sum()),
+        courses=tuple(sorted(history.frame["course"].dropna().unique())),
+        countries=tuple(sorted(history.frame["country"].dropna().unique())),
+        test=fitted.test.as_dict(),
+    )
+    return RaceModel(fitted.members, fitted.form, fitted.market, fitted.discount, history.state, about)
+
+
+def _example(frame: pd.DataFrame) -> RaceCard:
+    """Return the card of the latest race that was run by at least two."""
+    started = frame[frame["status"].isin([str(s) for s in STARTED])]
+    sizes = started.groupby("race_id", sort=False).size()
+    last = sizes.index[sizes >= 2][-1]
+    return next(cards_of(frame[frame["race_id"] == last]))
+
+
+def _inference(folder: Path, history: History) -> dict[str, float]:
+    """Return how fast the saved model loads and answers single cards, measured on the latest races."""
+    began = time.perf_counter()
+    model = RaceModel.load(folder)
+    loading = time.perf_counter() - began
+    wanted = set(history.matrix.race_id[-CARDS_TIMED:])
+    cards = [
+        card
+        for card in cards_of(history.frame[history.frame["race_id"].isin(wanted)])
+        if sum(not r.withdrawn for r in card.runners) >= 2
+    ]
+    model.predict(cards[:1])  # the first call compiles
+    times = []
+    for card in cards:
+        began = time.perf_counter()
+        model.predict([card])
+        times.append(1000.0 * (time.perf_counter() - began))
+    return {
+        **{f"latency_ms_p{p}": float(np.percentile(times, p)) for p in (50, 95, 99)},
+        "throughput": 1000.0 / float(np.mean(times)),
+        "load_seconds": loading,
+        "package_mb": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6,
+    }
+
+
+def _facts(fitted: Fitted, summary: Summary, origin: Provenance) -> ModelFacts:
+    chosen = {name: member.hyperparameters() for name, member in fitted.watched.items()}
+    shape = {name: {k: v for k, v in values.items() if k not in _LEARNED} for name, values in chosen.items()}
+    return ModelFacts(
+        families=tuple(sorted(fitted.members)),
+        aggregation=f"{blend.METHOD}({'+'.join(FORM_MEMBERS)});even({'+'.join(OVER_MARKET) if fitted.market else ''})",
+        hyperparameters=digest_of(shape),
+        features=feature_version(),
+        data=summary.fingerprint,
+        code=origin.commit,
+    )
+
+
+_LEARNED = frozenset({"trees", "scale", "penalty", "exponent"})
+"""What a fit chooses from the data: it differs between two trainings without anybody having changed a setting."""

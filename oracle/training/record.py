@@ -1,0 +1,110 @@
+"""What a training run records: parameters before, metrics after, all under the names of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from oracle import process
+from oracle.data.dataset import Summary
+from oracle.ensemble import blend
+from oracle.ensemble.fit import Fitted
+from oracle.ensemble.race_model import FEATURE_SET, feature_version
+from oracle.features.quality import Quality, quality
+from oracle.settings import Settings
+from oracle.tracking.catalogue import numbers_of
+from oracle.tracking.runs import Recorder
+from oracle.training.history import History
+
+
+def parameters(history: History, settings: Settings) -> dict[str, Any]:
+    """Return what is known before anything is fitted, as nested parameters of the catalogue."""
+    summary, matrix = history.summary, history.matrix
+    return {
+        "seed": settings.seed,
+        "split": settings.split.model_dump(),
+        "evaluation": settings.evaluation.model_dump(),
+        "features": {"set": FEATURE_SET, "version": feature_version(), "model": {"columns": len(matrix.names)}},
+        "data": {
+            "name": history.name,
+            "fingerprint": summary.fingerprint,
+            "source": ",".join(sorted(history.frame["source"].unique())),
+            "rows": summary.rows,
+            "races": summary.races,
+            "first_date": str(summary.first_date),
+            "last_date": str(summary.last_date),
+        },
+    }
+
+
+def record(
+    recorder: Recorder, history: History, fitted: Fitted, inference: Mapping[str, float], seconds: float
+) -> None:
+    """Record what was fitted and how good it is: members, periods, report, data quality, speed and curves."""
+    recorder.params(
+        {
+            "members": ",".join(fitted.members),
+            "aggregation": {"method": blend.METHOD},
+            "calibration": {"method": "likelihood of the blend on validation", **asdict(fitted.discount)},
+        }
+    )
+    recorder.params(
+        {
+            f"members.{name}": {"family": member.family, **member.hyperparameters()}
+            for name, member in fitted.members.items()
+        }
+    )
+    for period, mask in (
+        ("train", fitted.split.train),
+        ("validation", fitted.split.validation),
+        ("test", fitted.split.test),
+    ):
+        part = history.matrix.take(mask)
+        recorder.params(
+            {
+                f"split.{period}": {
+                    "first_date": str(part.dates.min()),
+                    "last_date": str(part.dates.max()),
+                    "races": len(part),
+                    "runners": int(part.offsets[-1]),
+                }
+            }
+        )
+    test = fitted.test.as_dict()
+    recorder.metrics(numbers_of({"test": test}))
+    recorder.metrics(_data_metrics(quality(history.matrix), history.summary))
+    recorder.metrics({"ensemble.form.agreement": fitted.agreement, **_weights(fitted)})
+    recorder.metrics({"inference": dict(inference)})
+    recorder.metrics({"training.seconds": seconds, "training.peak_memory_mb": process.peak_memory_mb()})
+    for name, member in fitted.watched.items():
+        if member.curve.steps:
+            recorder.curve(f"training.{name}.validation_loss", member.curve.loss, member.curve.steps)
+            best = member.curve.steps[int(np.argmin(member.curve.loss))]
+            recorder.metrics(
+                {f"training.{name}.best_iteration": best, f"training.{name}.iterations": max(member.curve.steps)}
+            )
+    recorder.artifact_json("report.json", {"test": test})
+    recorder.artifact_json("importance.json", {name: member.importance() for name, member in fitted.members.items()})
+
+
+def _data_metrics(found: Quality, summary: Summary) -> dict[str, float]:
+    return {
+        "data.rows": float(summary.rows),
+        "data.races": float(summary.races),
+        "data.feature_completeness": found.completeness,
+        "data.outlier_percentage": found.outlier_percentage,
+        "data.odds_completeness": found.odds_completeness,
+        **{f"data.completeness.{name}": share for name, share in found.by_feature.items()},
+    }
+
+
+def _weights(fitted: Fitted) -> dict[str, float]:
+    blends = {"form": fitted.form} | ({"model": fitted.market} if fitted.market else {})
+    return {
+        f"ensemble.{which}.weight.{name}": weight
+        for which, pooled in blends.items()
+        for name, weight in pooled.weights.items()
+    }
