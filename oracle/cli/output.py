@@ -20,7 +20,7 @@ from oracle.errors import OracleError
 
 T = TypeVar("T")
 
-UsageError = typer.BadParameter.__mro__[1]
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What the command-line parser raises for any wrong usage: Typer has its own click and exports the child only."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on standard output.")]
