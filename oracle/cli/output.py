@@ -87,9 +87,10 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except typer.Exit as error:
         return error.exit_code
     except UsageError as error:
-        error.show()  # type: ignore[attr-defined]
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
         if json:
-            _Result.write(as_json({"error": {"kind": "BadUsage", "message": error.format_message()}}))
+            _Result.write(as_json({"error": {"kind": "BadUsage", "message": message}}))
+        sys.stderr.write(f"error: {message}; next: oracle --help\n")
         return 2
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped\n")
