@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from oracle.race import COLUMNS, GOINGS, STARTED, RaceCard, Runner
+from oracle.errors import BadCard
+from oracle.race import COLUMNS, GOINGS, STARTED, RaceCard
 from oracle.ranking.races import Floats, Ints
 
 Texts = npt.NDArray[np.object_]
@@ -148,19 +149,13 @@ def from_frame(frame: pd.DataFrame) -> Races:
     )
 
 
-Alias = Callable[[str, str], str]
-"""Given the kind of a participant (horse, jockey, trainer) and a name, returns the id it is known under."""
+Alias = Callable[[str, str | None, str | None], str | None]
+"""Given the kind of a participant (horse, jockey, trainer), its id and its name, returns the id it is booked under."""
 
 
-def own_name(kind: str, name: str) -> str:  # noqa: ARG001
-    """Return the name itself: the id of whoever has no other."""
-    return name
-
-
-def _identity(runner: Runner, kind: str, alias: Alias) -> str | None:
-    given: str | None = getattr(runner, f"{kind}_id")
-    name: str | None = getattr(runner, kind)
-    return given or (alias(kind, name) if name else None)
+def own_name(kind: str, given: str | None, name: str | None) -> str | None:  # noqa: ARG001
+    """Return the id where there is one, else the name."""
+    return given or name
 
 
 def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name) -> Races:
@@ -168,11 +163,20 @@ def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name) -> Races:
 
     Args:
         cards: Cards of races not yet run. They need not be in the order of their off times.
-        alias: Finds the id of a participant that a card gives by name only.
+        alias: Finds the id that a participant of a card is booked under.
+
+    Raises:
+        BadCard: every runner of a card is withdrawn: it has no row to stand on.
     """
     starters = [(card, r) for card in cards for r in card.runners if not r.withdrawn]
     declared = [not r.withdrawn for card in cards for r in card.runners]
     sizes = [sum(not r.withdrawn for r in card.runners) for card in cards]
+    if 0 in sizes:
+        raise BadCard(
+            "a card has no starter",
+            value=cards[sizes.index(0)].race_id,
+            allowed="at least one runner that is not withdrawn",
+        )
     numbers = {c: np.full(len(starters), np.nan) for c in NUMBERS}
     texts: dict[str, Texts] = {c: np.full(len(starters), None, dtype=object) for c in TEXTS}
     for i, (card, runner) in enumerate(starters):
@@ -187,7 +191,7 @@ def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name) -> Races:
             texts[name][i] = getattr(runner, name)
         for kind in ("horse", "jockey", "trainer"):
             texts[kind][i] = getattr(runner, kind)
-            texts[f"{kind}_id"][i] = _identity(runner, kind, alias)
+            texts[f"{kind}_id"][i] = alias(kind, getattr(runner, f"{kind}_id"), getattr(runner, kind))
     return Races(
         offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
         off=np.array([_seconds(card.off) for card in cards], dtype=np.float64),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from oracle.features.keys import keys
 from oracle.features.ledger import Ledger
@@ -81,9 +82,16 @@ class State:
         ratings = self.ratings.read(self.ratings.accounts(races, open_new=False))
         return Reading(means, weights, last, ratings)
 
-    def alias(self, kind: str, name: str) -> str:
-        """Return the id a participant's name last ran under; the name itself where it never ran."""
-        return self.names[kind].get(name, name)
+    def alias(self, kind: str, given: str | None, name: str | None) -> str | None:
+        """Return the id a participant is booked under.
+
+        Without an id, the one its name last ran under. An id the history does not know gives way to the name only
+        where the history books by name: where it has ids of its own, a new id is a newcomer, whatever it is called.
+        """
+        known = self.ledgers[kind].holders.index
+        if given is None:
+            return None if name is None else self.names[kind].get(name, name)
+        return name if given not in known and name in known else given
 
     @staticmethod
     def _note(
@@ -114,8 +122,7 @@ class State:
                 out |= {f"{group}/{name}/{k}": v for k, v in ledger.dump().items()}
         out |= {f"ratings/{k}": v for k, v in self.ratings.dump().items()}
         for kind, known in self.names.items():
-            lines = "\n".join(f"{name}\t{known_as}" for name, known_as in known.items())
-            out[f"names/{kind}"] = np.frombuffer(lines.encode(), dtype=np.uint8)
+            out[f"names/{kind}"] = np.frombuffer(orjson.dumps(known), dtype=np.uint8)
         return out
 
     @classmethod
@@ -125,16 +132,11 @@ class State:
         def under(prefix: str) -> dict[str, npt.NDArray[Any]]:
             return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-        def names(kind: str) -> dict[str, str]:
-            text = arrays[f"names/{kind}"].tobytes().decode()
-            pairs = (line.partition("\t") for line in text.split("\n")) if text else ()
-            return {name: known_as for name, _, known_as in pairs}
-
         return cls(
             ledgers={s.name: Ledger.restore(s, under(f"ledger/{s.name}/")) for s in LEDGERS},
             pars={s.name: Ledger.restore(s, under(f"par/{s.name}/")) for s in PAR_LEDGERS},
             ratings=Ratings.restore(under("ratings/")),
-            names={kind: names(kind) for kind in KINDS},
+            names={kind: orjson.loads(arrays[f"names/{kind}"].tobytes()) for kind in KINDS},
             through=float(arrays["through"][0]),
         )
 
