@@ -37,28 +37,28 @@ def serve(
 
     Starts a Ray of its own on the loopback interface and ends it again. On a cluster use serve_config.yaml.
     """
-    # Ray and MLflow take seconds to import, which `oracle --help` must not, and Ray reads its environment while it is.
-    from oracle.serving.wiring import GatewayArgs, ray_environment, wire
-
-    os.environ.update(ray_environment(address))
-    from oracle.serving import launch
+    from oracle.serving.place import Place, claim
     from oracle.serving.registered import Registered
+    from oracle.serving.wiring import GatewayArgs, ray_environment, wire
 
     args = GatewayArgs(model_version=model_version, replicas=replicas)
     wiring = wire(args)
-    serving = wiring.settings.serving
-    place = launch.Place(host or serving.host, port or serving.port)
-    launch.claim(place)
+    place = Place(host or wiring.settings.serving.host, port or wiring.settings.serving.port)
+    claim(place)
     _say(1, "finding the model in the registry")
     found = Registered(wiring.settings).resolve(wiring.target)
     name = f"{found.name} {found.label} (version {found.number})"
+    os.environ.update(ray_environment(address))
+    from oracle.serving import launch  # not earlier: Ray reads its environment while it is imported
+
     _on_signals(_interrupt)
     try:
         _say(2, f"joining the Ray at {address}" if address else "starting a Ray of our own")
         launch.start_ray(address)
         _on_signals(_interrupt)  # again: Ray sets its own
         launch.start_app(args, place)
-        for _ in tqdm(launch.until_ready(place, seconds=timeout), bar_format=_line(3, f"loading {name}"), leave=False):
+        waiting = launch.until_ready(place, seconds=timeout)
+        for _ in tqdm(waiting, bar_format=_line(3, f"loading {name}"), mininterval=1.0, leave=False):
             pass
         emit({"url": place.url, "model": name, "docs": f"{place.url}/docs"}, json=json, text=_ready(place.url, name))
         _until_interrupted()

@@ -6,12 +6,9 @@ without a dashboard (whose job API runs anybody's code), behind a token that onl
 
 from __future__ import annotations
 
-import errno
 import logging
-import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -20,50 +17,13 @@ import ray
 from ray import serve
 from ray.serve.schema import ApplicationStatus
 
-from oracle.errors import BadInput, Unavailable
+from oracle.errors import Unavailable
 from oracle.serving.app import build
+from oracle.serving.place import Place
 from oracle.serving.wiring import GatewayArgs
 
 APP = "oracle"
 POLL_SECONDS = 0.25
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-
-
-class PortTaken(BadInput):
-    """Somebody else listens on the port."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the app listens."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """Address of the app, as a caller on this machine writes it."""
-        host = ANYWHERE.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-
-
-def claim(place: Place) -> None:
-    """Return if the place can be listened on.
-
-    Raises:
-        PortTaken: another process listens there.
-        BadInput: the host is no address of this machine, or the port needs rights we do not have.
-    """
-    try:
-        family, kind, _, _, where = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(where)
-    except OSError as error:
-        shown = f"{place.host}:{place.port}"
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken("the port is in use", value=shown, next_step="choose another with --port") from error
-        raise BadInput(f"cannot listen there: {error.strerror}", value=shown, next_step="see --host, --port") from error
 
 
 def start_ray(address: str | None) -> None:
@@ -136,7 +96,7 @@ def stop(address: str | None) -> None:
 
 def _answers(place: Place) -> bool:
     """Tell whether an app of ours answers there, whatever it thinks of its own health."""
-    connection = HTTPConnection(ANYWHERE.get(place.host, place.host), place.port, timeout=5)
+    connection = HTTPConnection(place.near, place.port, timeout=5)
     try:
         connection.request("GET", "/v1/health")
         return connection.getresponse().status in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
