@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from oracle.ranking.races import Floats, Ints
 
@@ -36,14 +37,13 @@ class Accounts:
         return table[codes]
 
     def dump(self) -> npt.NDArray[np.uint8]:
-        """Return the keys as UTF-8 lines."""
-        return np.frombuffer("\n".join(self.index).encode(), dtype=np.uint8)
+        """Return the keys as UTF-8 bytes of a JSON list: a name may hold anything, line breaks too."""
+        return np.frombuffer(orjson.dumps(list(self.index)), dtype=np.uint8)
 
     @classmethod
-    def restore(cls, lines: npt.NDArray[np.uint8]) -> Accounts:
+    def restore(cls, keys: npt.NDArray[np.uint8]) -> Accounts:
         """Return the accounts that `dump` described."""
-        text = lines.tobytes().decode()
-        return cls({key: i for i, key in enumerate(text.split("\n") if text else [])})
+        return cls({key: i for i, key in enumerate(orjson.loads(keys.tobytes()))})
 
 
 def grown(table: Floats, accounts: int, empty: float) -> Floats:

@@ -27,7 +27,7 @@ def matrix(races: Races, reading: Reading, feature_set: str) -> RaceMatrix:
     """
     features = registry.features(feature_set)
     values = np.empty((races.runners, len(features)), dtype=np.float32)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for i, feature in enumerate(features):
             values[:, i] = feature.compute(View(races, reading, feature.known))
     values[np.isinf(values)] = np.nan
@@ -74,7 +74,7 @@ def _chunks(races: Races) -> list[Races]:
         if races.offsets[cut] - races.offsets[cuts[-1]] >= CHUNK:
             cuts.append(int(cut))
     cuts.append(len(races))
-    return [races.slice(a, b) for a, b in itertools.pairwise(cuts) if b > a]
+    return [races.slice(a, b) for a, b in itertools.pairwise(cuts) if b > a] or [races]
 
 
 def _meetings(races: Races) -> Texts:

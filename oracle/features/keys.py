@@ -14,14 +14,16 @@ from oracle.features.races import Races, Texts
 from oracle.ranking.races import Floats, Ints
 
 SEPARATOR = "\x1f"
-"""Stands between the parts of a key: a control character that no name has."""
+"""Stands between the parts of a key: a control character; a name that holds it all the same has it spelled out."""
+
+_SPELLED_OUT = str.maketrans({"\x1e": "\x1e0", SEPARATOR: "\x1e1"})
 
 Codes = tuple[Ints, Texts]
 
 
 def _banded(values: Floats) -> Codes:
-    """Return codes and words of whole numbers; -1 where missing."""
-    known = ~np.isnan(values)
+    """Return codes and words of whole numbers; -1 where missing or infinite."""
+    known = np.isfinite(values)
     distinct, inverse = np.unique(values[known].astype(np.int64), return_inverse=True)
     codes = np.full(len(values), -1, dtype=np.int64)
     codes[known] = inverse
@@ -30,7 +32,8 @@ def _banded(values: Floats) -> Codes:
 
 def distance_band(races: Races) -> Floats:
     """float64[N]: sprint to stayer in bands a fifth wide; equal ratios of distance matter equally."""
-    return np.asarray(np.floor(np.log(races.numbers["distance_m"] / 1000.0) / np.log(1.2)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.floor(np.log(races.numbers["distance_m"] / 1000.0) / np.log(1.2)))
 
 
 def going_band(races: Races) -> Floats:
@@ -81,5 +84,5 @@ def _spell(code: int, words: list[Texts]) -> str:
     spelled: list[str] = []
     for own in reversed(words):
         code, at = divmod(code, max(len(own), 1))
-        spelled.append(str(own[at]))
+        spelled.append(str(own[at]).translate(_SPELLED_OUT))
     return SEPARATOR.join(reversed(spelled))

@@ -9,13 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from oracle.ranking.races import Floats, Ints
+from oracle.ranking.races import Floats, Ints, sum_by_race
 
 
 def total(x: Floats, offsets: Ints) -> Floats:
     """Return float64[N], the sum over each runner's race of the values that are there."""
-    sums = np.add.reduceat(np.nan_to_num(x), offsets[:-1])
-    return np.repeat(sums, np.diff(offsets))
+    return np.repeat(sum_by_race(np.nan_to_num(x), offsets), np.diff(offsets))
 
 
 def present(x: Floats, offsets: Ints) -> Floats:
