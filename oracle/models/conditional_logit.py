@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -210,5 +211,5 @@ def restore(family: str, files: Files) -> FittedLogit:  # noqa: ARG001 - one sig
             scale=facts["scale"],
             policy=policy,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UntrustedPackage(f"the conditional logit cannot be restored: {error}") from error

@@ -81,6 +81,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
             allowed=str(FORMAT),
             next_step="load it with the version of equine-oracle that wrote it, or train again",
         )
+    if not isinstance(manifest["files"], dict):
+        raise _refused(folder, "incomplete manifest", MANIFEST)
     return manifest
 
 
