@@ -1,0 +1,164 @@
+"""What every model family must hold to. A new family is found by its line in `FAMILIES` and needs no line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from oracle.errors import UntrustedPackage
+from oracle.features.matrix import RaceMatrix
+from oracle.models import families
+from oracle.models.families import FAMILIES
+from oracle.models.ranker import FittedRanker, validation_loss
+from oracle.progress import silent
+from oracle.ranking.races import softmax, sum_by_race
+from oracle.ranking.report import scored
+from tests.models import world
+
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Periods:
+    train: RaceMatrix
+    later: RaceMatrix
+
+
+@cache
+def periods() -> Periods:
+    """Return training races and later ones; the training holds dead heats, non-finishers and races without odds."""
+    races = world.history()
+    position, market = races.position.copy(), races.market.copy()
+    first, second, third = (slice(*races.offsets[i : i + 2]) for i in range(3))
+    position[first] = np.where(position[first] == 2, 1, position[first])  # a dead heat for the win
+    position[second] = np.where(position[second] > 2, np.nan, position[second])  # two finished
+    position[third] = np.nan  # nobody did
+    for unpriced in (slice(*races.offsets[3:5]), slice(*races.offsets[-2:])):
+        market[unpriced] = np.nan
+    races = replace(races, position=position, market=market).only([n for n in races.names if _kept(n, races)])
+    return Periods(races.take(world.before()), races.take(~world.before()))
+
+
+def _kept(name: str, races: RaceMatrix) -> bool:
+    """Every third feature is plenty to learn something from."""
+    return races.names.index(name) % 3 == 0
+
+
+@cache
+def fitted(family: str) -> FittedRanker:
+    parts = periods()
+    return world.family(family).fit(parts.train, parts.later, SEED, 1, silent)
+
+
+@pytest.fixture(params=list(FAMILIES))
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_only_a_race_without_odds_is_unscored_and_only_by_families_that_read_the_market(family: str):
+    score = fitted(family).score(periods().later)
+    whole = scored(score, periods().later.offsets)
+    priced = scored(periods().later.market, periods().later.offsets)
+    assert not priced.all()
+    assert np.isfinite(score[np.repeat(whole, periods().later.sizes)]).all()
+    assert np.array_equal(whole, priced) if family.startswith("market") else whole.all()
+
+
+def test_scores_are_chances_that_beat_a_uniform_race_on_later_dates(family: str):
+    later = periods().later.take(scored(periods().later.market, periods().later.offsets))
+    chance = softmax(fitted(family).score(later), later.offsets)
+    np.testing.assert_allclose(sum_by_race(chance, later.offsets), 1.0, atol=1e-12)
+    assert validation_loss(np.log(chance), later) < np.log(later.sizes).mean() - 0.02
+
+
+def test_the_same_seed_and_data_give_the_same_scores_whatever_the_number_of_threads(family: str):
+    parts = periods()
+    again = world.family(family).fit(parts.train, parts.later, SEED, 2, silent)
+    np.testing.assert_array_equal(again.score(parts.later), fitted(family).score(parts.later))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_score_depends_on_the_order_of_races_or_of_runners(family: str, seed: int):
+    later = periods().later
+    moved, rows = world.permuted(later, seed)
+    np.testing.assert_allclose(
+        fitted(family).score(moved), fitted(family).score(later)[rows], rtol=1e-9, atol=1e-9, equal_nan=True
+    )
+
+
+def test_a_race_is_scored_alone_as_it_is_among_others(family: str):
+    later = periods().later
+    third = np.arange(len(later)) == 2
+    np.testing.assert_allclose(
+        fitted(family).score(later.take(third)), fitted(family).score(later)[np.repeat(third, later.sizes)], rtol=1e-12
+    )
+
+
+def test_no_races_have_no_scores(family: str):
+    nothing = periods().later.take(np.zeros(len(periods().later), dtype=np.bool_))
+    assert fitted(family).score(nothing).shape == (0,)
+
+
+def test_features_are_found_by_name_whatever_else_the_matrix_holds(family: str):
+    later = periods().later
+    turned = later.only(later.names[::-1])
+    np.testing.assert_array_equal(fitted(family).score(turned), fitted(family).score(later))
+
+
+def test_a_ranker_restored_from_its_files_gives_identical_scores(family: str):
+    ranker = fitted(family)
+    again = families.restore(ranker.family, ranker.dump())
+    assert again.family == family
+    assert again.features == ranker.features
+    assert dict(again.dump()) == dict(ranker.dump())
+    assert again.hyperparameters() == ranker.hyperparameters()
+    np.testing.assert_array_equal(again.score(periods().later), ranker.score(periods().later))
+
+
+def test_a_refit_keeps_all_that_was_chosen_on_validation(family: str):
+    ranker = fitted(family)
+    again = ranker.settled().fit(periods().train, None, SEED, 1, silent)
+    assert again.hyperparameters() == ranker.hyperparameters()
+    np.testing.assert_allclose(again.score(periods().later), ranker.score(periods().later), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if not f.startswith("market")])
+def test_a_correction_of_another_ranker_starts_from_its_scores(family: str):
+    parts = periods()
+    priced = parts.train.take(scored(parts.train.market, parts.train.offsets))
+    later = parts.later.take(scored(parts.later.market, parts.later.offsets))
+    market = fitted("market")
+    over = world.family(family).fit(priced, later, SEED, 1, silent, base=market)
+    assert validation_loss(market.score(later) + over.score(later), later) < validation_loss(over.score(later), later)
+
+
+def test_importance_is_shared_out_among_the_features_it_reads(family: str):
+    importance = fitted(family).importance()
+    assert set(importance) == set(fitted(family).features)
+    assert min(importance.values(), default=0.0) >= 0.0
+    assert not importance or sum(importance.values()) == pytest.approx(1.0)
+
+
+def test_the_curve_says_how_the_fit_went_on_validation(family: str):
+    curve = fitted(family).curve
+    assert len(curve.steps) == len(curve.loss)
+    assert np.isfinite(curve.loss).all()
+    assert list(curve.steps) == sorted(set(curve.steps))
+
+
+@pytest.mark.parametrize("spoil", ["missing", "empty", "text", "list", "archive"])
+def test_files_that_are_not_its_own_are_refused(family: str, spoil: str):
+    files = dict(fitted(family).dump())
+    for name in files:
+        broken = {"empty": b"", "text": b"not a model", "list": b"[]", "archive": b"PK\x03\x04 cut off"}
+        changed = {k: v for k, v in files.items() if k != name} if spoil == "missing" else files | {name: broken[spoil]}
+        with pytest.raises(UntrustedPackage):
+            families.restore(family, changed)
+
+
+def test_a_family_this_installation_does_not_have_is_refused_with_those_it_has():
+    with pytest.raises(UntrustedPackage, match=r"crystal_ball.*lambdarank"):
+        families.restore("crystal_ball", {})
