@@ -9,23 +9,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from oracle.ranking.races import Floats, Ints, sum_by_race
-
-
-def total(x: Floats, offsets: Ints) -> Floats:
-    """Return float64[N], the sum over each runner's race of the values that are there."""
-    return np.repeat(sum_by_race(np.nan_to_num(x), offsets), np.diff(offsets))
-
-
-def present(x: Floats, offsets: Ints) -> Floats:
-    """Return float64[N], how many values the runner's race has."""
-    return total((~np.isnan(x)).astype(np.float64), offsets)
+from oracle.ranking.races import Floats, Ints
 
 
 def mean(x: Floats, offsets: Ints) -> Floats:
-    """Return float64[N], the mean over each runner's race; NaN where the race has no value at all."""
-    count = present(x, offsets)
-    return np.where(count > 0, total(x, offsets) / np.maximum(count, 1.0), np.nan)
+    """Return float64[N], the mean over each runner's race; NaN where the race has no value at all.
+
+    >>> mean(np.array([1.0, 3.0, np.nan]), np.array([0, 3])).tolist()
+    [2.0, 2.0, 2.0]
+    """
+    out = np.full(len(x), np.nan)
+    _mean(x, offsets, out)
+    return out
 
 
 def centred(x: Floats, offsets: Ints) -> Floats:
@@ -57,6 +52,18 @@ def lead(x: Floats, offsets: Ints) -> Floats:
     out = np.full(len(x), np.nan)
     _lead(x, offsets, out)
     return out
+
+
+@njit(cache=True)
+def _mean(x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for r in range(len(offsets) - 1):
+        total, count = 0.0, 0
+        for i in range(offsets[r], offsets[r + 1]):
+            if not np.isnan(x[i]):
+                total += x[i]
+                count += 1
+        if count:
+            out[offsets[r] : offsets[r + 1]] = total / count
 
 
 @njit(cache=True)
