@@ -7,11 +7,15 @@ error and never a silent default.
 
 from __future__ import annotations
 
+import datetime as dt
+import difflib
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from oracle.errors import BadSetting
@@ -34,6 +38,30 @@ class SplitPolicy(Policy):
     )
     purge_days: int = Field(
         0, ge=0, description="Days left out between two periods, for features that look further than the off."
+    )
+
+
+class CheckPolicy(Policy):
+    """What is possible in racing; anything outside is a slip of a key or a unit.
+
+    A row outside a limit is quarantined, except for ratings: a figure somebody wrote after the race is emptied and
+    counted, for one wrong figure must not cost a true result.
+    """
+
+    weight_kg: tuple[float, float] = Field((35.0, 90.0), description="Lightest and heaviest weight carried.")
+    body_weight_kg: tuple[float, float] = Field((200.0, 800.0), description="Lightest and heaviest horse.")
+    age: tuple[int, int] = Field((1, 25), description="Youngest and oldest runner, years.")
+    distance_m: tuple[int, int] = Field((200, 12_000), description="Shortest and longest race, metres.")
+    speed_m_s: tuple[float, float] = Field((4.0, 22.0), description="Slowest and fastest mean speed of a finisher.")
+    rating: tuple[float, float] = Field(
+        (0.0, 250.0), description="Lowest and highest speed and performance rating; others are emptied and counted."
+    )
+    highest_odds: float = Field(10_000.0, gt=1, description="Longest decimal odds.")
+    largest_field: int = Field(60, ge=2, description="Most runners, and so the highest position.")
+    earliest: dt.date = Field(dt.date(1750, 1, 1), description="First possible date of a race.")
+    future_days: int = Field(1, ge=0, description="Days after now that a result may be dated (time zones).")
+    most_lost: float = Field(
+        0.5, gt=0, le=1, description="A race that lost a larger share of its starters to the quarantine is left out."
     )
 
 
@@ -78,6 +106,7 @@ class Settings(BaseSettings):
         Path("~/.equine-oracle"), description="Folder of everything embedded: MLflow database, artifacts, our store."
     )
     seed: int = Field(7, ge=0, description="Seed of everything random.")
+    check: CheckPolicy = CheckPolicy()
     split: SplitPolicy = SplitPolicy()
     evaluation: EvaluationPolicy = EvaluationPolicy()
     tracking: TrackingSettings = TrackingSettings()
@@ -107,6 +136,29 @@ class Settings(BaseSettings):
         return self.tracking.uri or f"sqlite:///{self.root / 'mlflow.db'}"
 
 
+BESIDE: frozenset[str] = frozenset({"ORACLE_CONFIG", "ORACLE_TEST_DATA"})
+"""Environment names of ours that are no settings: where the file is, and where the tests find real races."""
+
+
+def keys() -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every key of the tree with its field, such as `split.test_share`, in the order of the tree."""
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Policy):
+            yield from ((f"{name}.{inner}", told) for inner, told in kind.model_fields.items())
+        else:
+            yield name, field
+
+
+def environment_name(key: str) -> str:
+    """Return the environment variable of a key.
+
+    >>> environment_name("split.test_share")
+    'ORACLE_SPLIT__TEST_SHARE'
+    """
+    return "ORACLE_" + key.replace(".", "__").upper()
+
+
 def load(**flags: Any) -> Settings:
     """Read the settings once, at a process edge.
 
@@ -116,14 +168,44 @@ def load(**flags: Any) -> Settings:
     Raises:
         BadSetting: a key is unknown or a value impossible; names the key, the value and what is allowed.
     """
+    _refuse_unknown_names(os.environ)
     try:
         return Settings(**{k: v for k, v in flags.items() if v is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadSetting(
-            f"setting {'.'.join(str(p) for p in first['loc'])}: {first['msg']}",
-            value=first.get("input"),
-            next_step="see docs/settings.md for every key, its default and its range",
-        ) from error
+        raise _named(error) from error
     except (OSError, ValueError) as error:
-        raise BadSetting(f"oracle.toml cannot be read: {error}", next_step="mend or remove the file") from error
+        raise BadSetting(
+            f"the settings cannot be read: {error}", next_step="mend oracle.toml, or the environment variable named"
+        ) from error
+
+
+def _named(error: ValidationError) -> BadSetting:
+    """Return the first fault as one sentence of ours."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return _unknown(key, [name for name, _ in keys()])
+    return BadSetting(
+        f"setting {key}: {first['msg']}",
+        value=first.get("input"),
+        next_step="see docs/settings.md for every key, its default and its range",
+    )
+
+
+def _refuse_unknown_names(names: Iterable[str]) -> None:
+    """Refuse a misspelt variable: pydantic passes over names it does not know, and the default would silently rule."""
+    known = {environment_name(key) for key, _ in keys()} | BESIDE
+    known |= {name.rpartition("__")[0] for name in known if "__" in name}  # a whole group, as JSON
+    for name in names:
+        if name.upper().startswith("ORACLE_") and name.upper() not in known:
+            raise _unknown(name, sorted(known))
+
+
+def _unknown(name: str, known: list[str]) -> BadSetting:
+    near = difflib.get_close_matches(name.upper() if name.isupper() else name, known, n=1, cutoff=0.0)
+    return BadSetting(
+        "no such setting",
+        value=name,
+        allowed=f"the nearest is {near[0]}",
+        next_step="see docs/settings.md for every key, its default and its range",
+    )

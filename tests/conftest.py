@@ -45,6 +45,7 @@ def oracle_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("ORACLE_HOME", str(home))
+    (home / "oracle.toml").touch()
     monkeypatch.setenv("ORACLE_CONFIG", str(home / "oracle.toml"))
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")

@@ -13,6 +13,7 @@ import typer
 
 from oracle.cli.output import Json, bars, emit
 from oracle.errors import BadInput
+from oracle.settings import load
 
 if TYPE_CHECKING:
     from oracle.data.ingest import IngestReport
@@ -34,9 +35,10 @@ def ingest(
     from oracle.data.dataset import Dataset  # here, so that `oracle --help` does not wait for pandas
     from oracle.data.ingest import ingest as take_in
 
+    limits = load().check
     source = _source(format_, mapping)
     began = time.perf_counter()
-    report = take_in(paths, source, Dataset(out), dt.datetime.now(dt.UTC), bars)
+    report = take_in(paths, source, Dataset(out), dt.datetime.now(dt.UTC), bars, limits)
     document = asdict(report) | {"seconds": round(time.perf_counter() - began, 3)}
     emit(document, json=json, text=lambda: _told(report, out))
     if report.learnt_nothing:

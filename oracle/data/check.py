@@ -15,7 +15,9 @@ The fates, in the order in which they are decided:
 A shared position is a dead heat where the source marks it, or where time or margin are level and neither is apart. That
 the next position is skipped proves nothing: a slip of a key leaves the same gap. Odds of exactly 1 are a real
 pari-mutuel return (the stake comes back) and are accepted; gaps in the positions are noted only. A walkover, and a race
-whose runners were all withdrawn, are real races that teach nothing; they are accepted as they are.
+whose runners were all withdrawn, are real races that teach nothing; they are accepted as they are. A word for going,
+surface or sex that we do not know is kept and counted, and an impossible rating is emptied and counted: neither makes
+the result untrue.
 
 Accepted rows stand in the order of the card (saddle number, then horse id), never in the order of the file: most
 layouts list the result from first to last, and a row order that knows the result leaks it into every model that breaks
@@ -33,11 +35,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from oracle.data.fingerprint import row_hashes
-from oracle.data.rules import AGREE, RACE_RULES, ROW_RULES, CheckPolicy, Races, Rule, disagreeing
+from oracle.data.rules import (
+    AGREE,
+    OPEN_WORDS,
+    RACE_RULES,
+    RATINGS,
+    ROW_RULES,
+    Races,
+    Rule,
+    disagreeing,
+    foreign,
+    impossible_ratings,
+)
 from oracle.data.sources.base import DTYPES, Batch
 from oracle.race import COLUMNS, STARTED, Status
-
-__all__ = ["CheckPolicy", "Checked", "card_order", "check", "code_of"]
+from oracle.settings import CheckPolicy
 
 CONTENT = tuple(c.name for c in COLUMNS if c.name != "field_size")
 """What makes two raw rows the same row; the field size is counted here, whatever the source says."""
@@ -88,13 +100,13 @@ def check(batch: Batch, now: dt.datetime, policy: CheckPolicy | None = None) -> 
         policy: The limits; the built-in ones by default.
     """
     policy = policy or CheckPolicy()
-    rows = batch.rows.reset_index(drop=True).astype(dict(DTYPES))
+    rows, emptied = _without_impossible_ratings(batch.rows.reset_index(drop=True).astype(dict(DTYPES)), policy)
     reasons = _row_reasons(rows, batch.reason.to_numpy(dtype=object), now, policy)
     duplicate = _duplicates(rows, reasons)
     _refuse_contradicting_runners(rows, reasons, duplicate)
     races = _group(rows, reasons, duplicate)
     reasons[races.rows.index.to_numpy()] = _race_reasons(races, policy)[races.code]
-    accepted, notes = _finish(races, reasons)
+    accepted, notes = _finish(races, reasons, {code: mask[races.rows.index] for code, mask in emptied.items()})
     refused = ~_open(reasons)
     return Checked(
         accepted=accepted.reset_index(drop=True),
@@ -109,6 +121,13 @@ def check(batch: Batch, now: dt.datetime, policy: CheckPolicy | None = None) -> 
 def card_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows by off and race_id, within a race by saddle number (unnumbered last), then by horse id."""
     return rows.sort_values(["off", "race_id", "number", "horse_id"], kind="stable", na_position="last")
+
+
+def _without_impossible_ratings(rows: pd.DataFrame, policy: CheckPolicy) -> tuple[pd.DataFrame, dict[str, Mask]]:
+    """Return the rows with impossible ratings emptied, and where that was done, by the code of the note."""
+    found = {column: impossible_ratings(rows, column, policy) for column in RATINGS}
+    rows = rows.assign(**{column: rows[column].mask(mask) for column, mask in found.items() if mask.any()})
+    return rows, {f"{column}_emptied": mask for column, mask in found.items()}
 
 
 def _detail(rule: Rule, row: pd.Series) -> str:
@@ -195,7 +214,7 @@ def _fill_race_columns(races: Races) -> tuple[pd.DataFrame, Mask]:
     return rows, filled
 
 
-def _finish(races: Races, reasons: Reasons) -> tuple[pd.DataFrame, Mapping[str, int]]:
+def _finish(races: Races, reasons: Reasons, odd: Mapping[str, Mask]) -> tuple[pd.DataFrame, Mapping[str, int]]:
     """Return the accepted rows, completed and in card order, and the notes."""
     rows, filled = _fill_race_columns(races)
     rows["field_size"] = pd.array(races.field[races.code], dtype="Int16")
@@ -208,6 +227,8 @@ def _finish(races: Races, reasons: Reasons) -> tuple[pd.DataFrame, Mapping[str, 
     last_shared = races.number(races.shared & (races.position == highest[races.code]))
     gap = (highest + np.maximum(last_shared, 1) - 1) != placed
     odd = {
+        **odd,
+        **{f"unknown_{column}": foreign(rows, column) for column in OPEN_WORDS},
         "odds_of_one": rows["odds"].eq(1.0).to_numpy(),
         "gap_in_positions": (gap & (placed > 0))[races.code],
         "dead_heat_mark_alone": alone,

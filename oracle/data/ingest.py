@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from oracle.data.check import Checked, CheckPolicy, check, code_of
+from oracle.data.check import Checked, check, code_of
 from oracle.data.dataset import Appended, Dataset, Writer
 from oracle.data.sources.base import Source
 from oracle.data.spool import Spool, Spooled
 from oracle.errors import OracleError
 from oracle.progress import Progress, silent
+from oracle.settings import CheckPolicy
 
 
 @dataclass(frozen=True)

@@ -16,40 +16,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from pydantic import Field
 
 from oracle.race import COLUMNS, GOINGS, RACE_COLUMNS, STARTED, RaceType, Sex, Status, Surface
-from oracle.settings import Policy
+from oracle.settings import CheckPolicy
 
 Mask = npt.NDArray[np.bool_]
 
 REAL_COLUMNS = tuple(c.name for c in COLUMNS if c.type == pa.float64())
 REQUIRED = tuple(c.name for c in COLUMNS if c.required and c.name not in ("field_size", "dead_heat", "off_estimated"))
 AGREE = tuple(c for c in RACE_COLUMNS if c not in ("race_id", "field_size"))
-WORDS: dict[str, frozenset[str]] = {
-    "status": frozenset(Status),
-    "race_type": frozenset(RaceType),
+WORDS: dict[str, frozenset[str]] = {"status": frozenset(Status), "race_type": frozenset(RaceType)}
+"""Columns whose word decides what a row is: one that is not known refuses it."""
+OPEN_WORDS: dict[str, frozenset[str]] = {
     "surface": frozenset(Surface),
     "going": frozenset(GOINGS),
     "sex": frozenset(Sex),
 }
-
-
-class CheckPolicy(Policy):
-    """What is possible in racing; anything outside is a slip of a key or a unit."""
-
-    weight_kg: tuple[float, float] = Field((35.0, 90.0), description="Lightest and heaviest weight carried.")
-    body_weight_kg: tuple[float, float] = Field((200.0, 800.0), description="Lightest and heaviest horse.")
-    age: tuple[int, int] = Field((1, 25), description="Youngest and oldest runner, years.")
-    distance_m: tuple[int, int] = Field((200, 12_000), description="Shortest and longest race, metres.")
-    speed_m_s: tuple[float, float] = Field((4.0, 22.0), description="Slowest and fastest mean speed of a finisher.")
-    highest_odds: float = Field(10_000.0, gt=1, description="Longest decimal odds.")
-    largest_field: int = Field(60, ge=2, description="Most runners, and so the highest position.")
-    earliest: dt.date = Field(dt.date(1750, 1, 1), description="First possible date of a race.")
-    future_days: int = Field(1, ge=0, description="Days after now that a result may be dated (time zones).")
-    most_lost: float = Field(
-        0.5, gt=0, le=1, description="A race that lost a larger share of its starters to the quarantine is left out."
-    )
+"""Columns whose word describes only: another country's own is kept and counted, and means "not known" to a feature."""
+RATINGS = ("speed_rating", "performance_rating")
+"""Figures written after the race that are emptied where they are impossible."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +80,16 @@ def _bad_time(rows: pd.DataFrame, _now: dt.datetime, policy: CheckPolicy) -> Mas
         speed = distance / time
     slow, fast = policy.speed_m_s
     return np.asarray((time <= 0) | (speed < slow) | (speed > fast))
+
+
+def impossible_ratings(rows: pd.DataFrame, column: str, policy: CheckPolicy) -> Mask:
+    """Return the rows whose rating no horse has ever been given."""
+    return np.asarray(_outside(rows, column, policy.rating) & np.isfinite(rows[column].to_numpy()))
+
+
+def foreign(rows: pd.DataFrame, column: str) -> Mask:
+    """Return the rows whose word in an open column is the source's own."""
+    return np.asarray(rows[column].notna() & ~rows[column].isin(list(OPEN_WORDS[column])))
 
 
 def _infinite(rows: pd.DataFrame, *_: object) -> Mask:

@@ -112,7 +112,7 @@ def test_a_fingerprint_means_the_same_for_years(race, tmp_path):
     assert dataset.fingerprint()[:16] == "03c6477fb1841992"
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(order=st.permutations(range(6)), cuts=st.sets(st.integers(1, 5)))
 def test_any_order_and_any_cut_of_the_races_makes_the_same_dataset(race, tmp_path_factory, order, cuts):
     rows = season(race)

@@ -134,7 +134,7 @@ def test_a_slip_in_one_date_does_not_split_a_race_in_two(race, batch, dataset):
     assert report.races == 1
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(cuts=st.sets(st.integers(1, 29)), rows_per_run=st.integers(1, 40))
 def test_however_the_rows_are_cut_the_spool_gives_them_all_back(race, batch, tmp_path_factory, cuts, rows_per_run):
     rows = pd.concat([race(f"r{i}", f"2020-0{1 + i}-10") for i in range(5)], ignore_index=True)

@@ -130,19 +130,10 @@ def broken_files(good):
     yield "lone surrogate as escape", good.replace("Invented", "\\ud800").encode()
 
 
-KNOWN_FAULTS = {
-    "rpscrape: quotes everywhere": "the reader of raw tables does not refuse column names that stand twice",
-    "rpscrape: numbers are 99999999999999999999": "a source does not give a number beyond its column's type a reason",
-    "hkjc: numbers are 99999999999999999999": "a source does not give a number beyond its column's type a reason",
-}
-
-
 def cases():
     for name, good in GOOD.items():
         for what, content in broken_files(good):
-            fault = KNOWN_FAULTS.get(f"{name}: {what}")
-            marks = [pytest.mark.xfail(reason=fault, strict=True)] if fault else []
-            yield pytest.param(name, content, id=f"{name}: {what}", marks=marks)
+            yield pytest.param(name, content, id=f"{name}: {what}")
 
 
 def run(capfd, *arguments):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.data.sources import SOURCES, reading
@@ -140,6 +140,7 @@ def test_a_table_in_no_known_layout_inside_a_folder_is_not_passed_over(tmp_path:
         batches("netkeiba", tmp_path)
 
 
+@settings(max_examples=25)
 @given(
     cells=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 38), st.text(max_size=12)), min_size=1, max_size=6),
     name=st.sampled_from(sorted(GOOD)),

@@ -210,6 +210,13 @@ def test_a_refusal_to_race_started_and_a_walkover_is_a_field_of_one(ireland: Bat
     assert ireland.rows["field_size"].tolist()[4:] == [2, 2, 1, 3, 3, 3]
 
 
+def test_irish_stones_are_believed_since_the_pounds_beside_them_count_sixteen_to_the_stone(tmp_path: Path) -> None:
+    frame = pd.read_csv(FIXTURES / "racingpost.csv", dtype=str, keep_default_na=False).iloc[:2]
+    frame["Weight"], frame["WeightInPounds"] = ["11-3", ""], ["179", "157"]
+    frame.to_csv(tmp_path / "stones.csv", index=False)
+    assert read("racingpost", tmp_path / "stones.csv").rows["weight_kg"].tolist() == [71.21, 71.21]
+
+
 def test_favourite_marks_are_cut_off_the_odds_and_stones_become_kilograms(ireland: Batch) -> None:
     assert ireland.rows["odds"].round(3).tolist()[:5] == [3.5, 2.0, 4.333, 9.0, 2.0]
     assert ireland.rows["weight_kg"][0] == 58.51

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -78,7 +79,10 @@ def header(path: Path, layout: Layout) -> list[str]:
         raise broken(path, error, layout) from error
     if not names:
         raise unreadable(path, "an empty file", f"a header with {', '.join(layout.required)}")
-    return _unique([layout.known.get(fold(name), name.strip()) for name in names])
+    told = [layout.known.get(fold(name), name.strip()) for name in names]
+    if repeated := [name for name in layout.known.values() if told.count(name) > 1]:
+        raise unreadable(path, f"the column {repeated[0]} more than once", "a header that names each column once")
+    return _unique(told)
 
 
 def _first_record(path: Path, layout: Layout) -> list[str]:
@@ -96,12 +100,13 @@ def _with_bom(encoding: str) -> str:
 
 
 def _unique(names: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    result = []
+    """Return the names with a number behind the blank and the repeated; none of them is a column of the layout."""
+    taken, result = set(names), []
     for place, name in enumerate(names, start=1):
-        name = name or f"column_{place}"
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name}.{seen[name]}")
+        if not name or name in result:
+            name = next(n for k in itertools.count() if (n := f"{name or 'column'}.{place + k}") not in taken)
+            taken.add(name)
+        result.append(name)
     return result
 
 

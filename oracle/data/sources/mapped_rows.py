@@ -84,6 +84,11 @@ class _Table:
         if name in self.mapping.columns:
             self.rows.parse(name, self.cell(name), parser)
 
+    def describe(self, name: str, parser: Parser) -> None:
+        """Set going, surface or sex, keeping a word that nobody knows."""
+        if name in self.mapping.columns:
+            self.rows.describe(name, self.cell(name), parser)
+
     def words(self, name: str) -> None:
         """Set a column from the texts as they stand."""
         if name in self.mapping.columns:
@@ -129,15 +134,12 @@ def _moment(text: str, formats: m.Formats) -> dt.datetime | None:
 
 def _put_vocabulary(table: _Table) -> None:
     words = table.mapping.words
-    for name, own, ours in (
-        ("surface", words.surface, SURFACES),
-        ("race_type", words.race_type, RACE_TYPES),
-        ("sex", words.sex, SEXES),
-    ):
-        table.lookup(name, _looking_up(own, ours))
+    table.lookup("race_type", _looking_up(words.race_type, RACE_TYPES))
+    table.describe("surface", _looking_up(words.surface, SURFACES))
+    table.describe("sex", _looking_up(words.sex, SEXES))
     if {"sex", "age"} <= {*table.mapping.columns}:
         table.rows.tell_sex_by_age()
-    table.lookup("going", lambda text: _own(words.going, text) or going(text))
+    table.describe("going", lambda text: _own(words.going, text) or going(text))
     if not {"race_type"} & {*table.mapping.columns, *table.mapping.constants}:
         table.rows.put("race_type", RaceType.FLAT)
 

@@ -3,6 +3,7 @@
 Ids are the form book's own and are what histories join on, since a quarter of the names end in a stray " right". In
 some months `RaceId` is the id of the course, so a race is told by course and off time. `RacingPostRating` and
 `TopSpeedRating` are written after the race and go to the two columns that are known with the result only.
+`WeightInPounds` counts sixteen pounds to the stone (`11-3` stands beside 179, and is 157), so the stones are believed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pandas as pd
 from oracle.data.sources.base import Batch
 from oracle.data.sources.files import Layout, find
 from oracle.data.sources.reading import Text, read
-from oracle.data.sources.rows import Place, Rows, understood
+from oracle.data.sources.rows import Place, Rows, looking_up, understood
 from oracle.data.sources.units import (
     counted,
     decimal_odds,
@@ -106,7 +107,7 @@ def _translate(text: Text) -> Batch:
         rows.parse(column, rows.cell(cell), parser)
     rows.words("gear", rows.cell("HeadGear"))
     rows.either("distance_m", ("DistanceInYards", yards), ("DistanceInMeters", metres))
-    rows.either("weight_kg", ("WeightInPounds", pounds), ("Weight", stones))
+    rows.either("weight_kg", ("Weight", stones), ("WeightInPounds", pounds))
     rows.either("odds", ("DecimalOdds", decimal_odds), ("FractionalOdds", fractional_odds))
     rows.either("time_s", ("RaceTimeInSeconds", seconds), ("RaceTime", seconds))
     _mend_dead_heats(rows)
@@ -145,8 +146,8 @@ def _put_race(rows: Rows) -> None:
     rows.words("race_class", _class(rows))
     rows.lookup("race_type", rows.cell("RaceType"), RACE_TYPES)
     rows.put("race_type", _with_bumpers(rows["race_type"], names))
-    rows.lookup("surface", rows.cell("Surface"), SURFACES)
-    rows.put("going", understood(rows.cell("Going"), going).to_numpy())
+    rows.describe("surface", rows.cell("Surface"), looking_up(SURFACES))
+    rows.describe("going", rows.cell("Going"), going)
 
 
 def _with_bumpers(race_types: pd.Series, names: pd.Series) -> pd.Series:

@@ -26,6 +26,10 @@ GROWN = 5
 FIRST_YEAR = 1700
 """No results are older: an earlier year is a misprint, and calendars before it disagree."""
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
+_INTEGERS = {name: np.iinfo(kind.lower()).max for name, kind in DTYPES.items() if kind.startswith("Int")}
+"""The largest number of each column of whole numbers."""
+_LONGEST_WORD = 40
+"""Letters beyond which a text is no word of going, surface or sex."""
 _TIMED = (Status.FINISHED, Status.DISQUALIFIED)
 
 
@@ -62,8 +66,19 @@ class Rows:
         return self._columns[name]
 
     def put(self, name: str, values: Any) -> None:
-        """Set a canonical column from an array, a Series or one value for all rows."""
+        """Set a canonical column from an array, a Series or one value for all rows.
+
+        A number that its column cannot hold is a reason for its row: it would wrap round, or stop the whole file.
+        """
+        if name in _INTEGERS:
+            values = self._fitting(name, pd.Series(values, index=range(len(self)), dtype="Float64"))
         self._columns[name] = pd.Series(values, index=range(len(self)), dtype=DTYPES[name])
+
+    def _fitting(self, name: str, numbers: pd.Series) -> pd.Series:
+        largest = _INTEGERS[name]
+        fits = ((numbers % 1 == 0) & (numbers.abs() <= largest)).fillna(value=False) | numbers.isna()
+        self.refuse(~fits, f"bad_number: {name}", numbers)
+        return numbers.where(fits)
 
     def parse(self, name: str, texts: pd.Series, parser: Callable[[str], Any]) -> None:
         """Set a canonical column by understanding each distinct text; a text that is not understood is a reason."""
@@ -88,6 +103,14 @@ class Rows:
     def lookup(self, name: str, texts: pd.Series, table: Mapping[str, Any]) -> None:
         """Set a column through a table of words; a word that is not in it is a reason."""
         self.parse(name, texts, lambda text: None if is_missing(text) else _found(table, text))
+
+    def describe(self, name: str, texts: pd.Series, understand: Callable[[str], Any]) -> None:
+        """Set going, surface or sex; a word that `understand` does not know is kept as it is, in lower case.
+
+        A country that we have not met has words of its own, and they make no result untrue. What holds no letter is no
+        word but a column that slipped, and a reason.
+        """
+        self.parse(name, texts, lambda text: None if is_missing(text) else _described(text, understand))
 
     def person(self, role: str, names: pd.Series, ids: pd.Series | None = None) -> None:
         """Set the name and the id of a horse, jockey or trainer; the name is the id where there is none."""
@@ -254,6 +277,21 @@ def _attempt(decode: Callable[[str], Place], text: str) -> Place | None:
 def _found(table: Mapping[str, Any], text: str) -> Any:
     folded = "".join(c for c in text.casefold() if c.isalnum())
     return table[text] if text in table else table[folded]
+
+
+def _described(text: str, understand: Callable[[str], Any]) -> Any:
+    try:
+        known = understand(text)
+    except (ValueError, KeyError):
+        known = None
+    if known is None and (len(text) > _LONGEST_WORD or not any(c.isalpha() for c in text)):
+        raise ValueError(text)
+    return known or "_".join(text.lower().split())
+
+
+def looking_up(table: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Return a parser that finds a word in a table, without regard to case and punctuation."""
+    return lambda text: _found(table, text)
 
 
 def _floats(values: pd.Series) -> npt.NDArray[np.float64]:

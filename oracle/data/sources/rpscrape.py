@@ -18,7 +18,7 @@ from oracle.data.sources.base import Batch
 from oracle.data.sources.files import Layout, find
 from oracle.data.sources.racingpost import BUMPER, OBSTACLES
 from oracle.data.sources.reading import Text, read
-from oracle.data.sources.rows import Place, Rows, understood
+from oracle.data.sources.rows import Place, Rows, looking_up, understood
 from oracle.data.sources.units import (
     counted,
     day,
@@ -85,7 +85,7 @@ def _translate(text: Text) -> Batch:
         rows.parse(column, rows.cell(cell), parser)
     rows.words("gear", rows.cell("hg"))
     rows.words("sire", rows.cell("sire"))
-    rows.lookup("sex", rows.cell("sex"), SEXES)
+    rows.describe("sex", rows.cell("sex"), looking_up(SEXES))
     rows.tell_sex_by_age()
     rows.either("weight_kg", ("lbs", pounds), ("wgt", stones))
     rows.either("odds", ("dec", decimal_odds), ("sp", fractional_odds))
@@ -116,9 +116,9 @@ def _put_race(rows: Rows) -> None:
     bumper = rows["race_type"].isin([RaceType.HURDLE, RaceType.CHASE]) & rows.cell("race_name").str.contains(BUMPER)
     bumper &= ~rows.cell("race_name").str.contains(OBSTACLES)
     rows.put("race_type", rows["race_type"].mask(bumper, RaceType.BUMPER).fillna(str(RaceType.FLAT)))
-    rows.lookup("surface", rows.cell("surface"), SURFACES)
+    rows.describe("surface", rows.cell("surface"), looking_up(SURFACES))
     rows.put("surface", rows["surface"].where(rows["surface"].notna(), _surface(rows)))
-    rows.put("going", understood(rows.cell("going"), going).to_numpy())
+    rows.describe("going", rows.cell("going"), going)
     rows.either("distance_m", ("dist_y", yards), ("dist_m", metres), ("dist_f", furlongs), ("dist", imperial))
 
 

@@ -126,7 +126,7 @@ def going(text: str) -> str | None:
     ('good_to_firm', 'good_to_soft', 'firm', 'wet_fast', 'bog')
     """
     main = re.split(r"[(,;]", text)[0]
-    word = re.sub(r"[^a-z]+", "_", main.replace("/", " to ").lower()).strip("_")
+    word = re.sub(r"[\W\d_]+", "_", main.replace("/", " to ").lower()).strip("_")
     if word in GOINGS or not word:
         return word or None
     if (turned := "_to_".join(reversed(word.split("_to_")))) in GOINGS:
