@@ -76,9 +76,13 @@ def even(names: Sequence[str]) -> Blend:
 def agreement(scores: Mapping[str, Floats], races: RaceMatrix) -> float:
     """Return the mean Spearman correlation of the members' rankings within races, over all pairs of members.
 
-    1 where all members rank alike, about 0 where they have nothing in common; NaN for a single member.
+    1 where all members rank alike, about 0 where they have nothing in common; NaN for a single member. Races that a
+    member did not score are left out.
     """
-    ranks = [_ranks(s, races) for s in scores.values()]
+    table = np.column_stack(list(scores.values()))
+    whole = sum_by_race(np.isnan(table).any(axis=1).astype(np.float64), races.offsets) == 0
+    rows, kept = np.repeat(whole, races.sizes), races.take(whole)
+    ranks = [_ranks(s[rows], kept) for s in scores.values()]
     pairs = [(a, b) for i, a in enumerate(ranks) for b in ranks[i + 1 :]]
     if not pairs:
         return float("nan")

@@ -137,9 +137,12 @@ def judge(
 ) -> TestReport:
     """Return the report of a model on races it has not learned from, all on the same races.
 
-    Where the model has a market, only races in which every starter has odds are counted, for everybody.
+    Where the model has a market, only races in which every starter has odds are counted, for everybody. Where none has,
+    form is judged as it would answer, and nothing is said of the market.
     """
     scores = {n: m.score(races) for n, m in members.items()}
+    if market and not scored(races.market, races.offsets).any():
+        market, scores = None, {n: scores[n] for n in form.weights}
     where = _common(scores, races)
 
     def report(utility: Floats) -> Report | NoResult:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,8 @@ class RaceModel:
         races = from_frame(results)
         if len(races):
             self.state.walk(races)
+            last = max(self.about.state_through, str(races.day.max().astype("datetime64[D]")))
+            self.about = replace(self.about, state_through=last)
 
     def _answer(self, cards: Sequence[RaceCard], races: Races) -> list[CardPrediction]:
         reading = self.state.read(races)
@@ -174,7 +177,7 @@ class RaceModel:
                 state = State.restore(dict(arrays))
             pooled = None if model["market"] is None else Blend(model["market"])
             return cls(members, Blend(model["form"]), pooled, Discount(**model["discount"]), state, about)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise UntrustedPackage(
                 f"model package {folder.name} is incomplete: {error}", next_step="train again"
             ) from error
