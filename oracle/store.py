@@ -78,7 +78,7 @@ class Store:
         """Open the database and create what is missing in it.
 
         Args:
-            address: SQLAlchemy address, such as `sqlite:////home/me/.equine-oracle/oracle.db`.
+            address: SQLAlchemy address, such as `sqlite:////home/you/.equine-oracle/oracle.db`.
 
         Raises:
             Unavailable: the database cannot be opened or written.

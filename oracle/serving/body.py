@@ -140,6 +140,7 @@ def _problem(error: Mapping[str, Any]) -> Problem:
     if kind == "missing":
         message = "is required"
     elif kind == "extra_forbidden":
+        kind = "unknown_field"
         message, allowed = _unknown(str(where[-1]), RunnerMessage if len(where) > 1 else CardMessage)
     elif kind in ("string_unicode", "invalid_key"):
         message, allowed = "has a field whose name is not text", "names of known fields"

@@ -38,17 +38,16 @@ def refusal(kind: str, message: str, allowed: str | None = None, *, field: str |
     return PydanticCustomError(kind, "{message}", {"message": message, "allowed": allowed, "field": field})
 
 
-def _number(low: float, high: float, unit: str = "", *, whole: bool = False, strict: bool = False) -> BeforeValidator:
-    """Return a check for a finite JSON number from `low` to `high`, bounds excluded where `strict`."""
-    span = f"more than {low:g} and less than {high:g}" if strict else f"{low:.15g} to {high:.15g}"
-    allowed = f"{'a whole number' if whole else 'a number'}, {span}{unit and ' ' + unit}"
+def _number(low: float, high: float, unit: str = "", *, whole: bool = False) -> BeforeValidator:
+    """Return a check for a finite JSON number from `low` to `high`."""
+    allowed = f"{'a whole number' if whole else 'a number'}, {low:.15g} to {high:.15g}{unit and ' ' + unit}"
 
     def check(value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise refusal("not_a_number", "must be a number", allowed)
         if isinstance(value, float) and not math.isfinite(value):
             raise refusal("not_finite", "must be a finite number", allowed)
-        if not (low < value < high if strict else low <= value <= high):
+        if not low <= value <= high:
             raise refusal("out_of_range", "is out of range", allowed)
         if whole and value != int(value):
             raise refusal("not_whole", "must be a whole number", allowed)
@@ -145,4 +144,5 @@ CarriedKg = Annotated[float, _number(30, 100, "kg"), Field(ge=30, le=100)]
 BodyKg = Annotated[float, _number(200, 900, "kg"), Field(ge=200, le=900)]
 Rating = Annotated[float, _number(0, 300), Field(ge=0, le=300)]
 Prize = Annotated[float, _number(0, 10_000_000, "thousands"), Field(ge=0, le=10_000_000)]
-Odds = Annotated[float, _number(1, 10_000, strict=True), Field(gt=1, lt=10_000)]
+Odds = Annotated[float, _number(1, 10_000), Field(ge=1, le=10_000)]
+"""From 1, stake back and no more: pools pay it on overwhelming favourites of cup races."""

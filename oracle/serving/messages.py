@@ -29,9 +29,9 @@ _EXAMPLE_RUNNERS: list[dict[str, Any]] = [
         "age": 5,
         "sex": "gelding",
         "official_rating": 82,
-        "odds": 3.4,
+        "odds": 2.9,
     },
-    {"number": 2, "horse": "Morning Mist", "jockey": "C Rider", "draw": 1, "weight_kg": 59.0, "age": 4, "odds": 2.1},
+    {"number": 2, "horse": "Morning Mist", "jockey": "C Rider", "draw": 1, "weight_kg": 59.0, "age": 4, "odds": 1.9},
     {"number": 3, "horse": "Long Way Home", "draw": 7, "weight_kg": 57.0, "odds": 5.5},
     {"number": 4, "horse": "Stays at Home", "draw": 2, "weight_kg": 55.5, "withdrawn": True},
 ]

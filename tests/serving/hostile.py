@@ -101,6 +101,7 @@ def _cards() -> Iterator[tuple[str, Any]]:
     for extra in ("runers", "date", "position", "__init__", "x" * 5_000):
         yield f"unknown {extra:.20}", changed(**{extra: 1})
         yield f"runner unknown {extra:.20}", changed_runner(**{extra: 1})
+    yield from ((f"odds {value}", changed_runner(odds=value)) for value in (0, 0.99, 10_001, "5/2", "Evens"))
     yield "one runner", changed(runners=EXAMPLE["runners"][:1])
     yield "41 runners", changed(runners=[{"horse": f"H{i}"} for i in range(41)])
     yield "one starter", changed(runners=[{"horse": "A"}, {"horse": "B", "withdrawn": True}])

@@ -5,12 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 import string
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracle.cli.card import message
+from oracle.data.cards import cards_of
+from oracle.data.dataset import Dataset
+from oracle.data.ingest import ingest
+from oracle.data.sources import SOURCES
 from oracle.errors import BadCard
 from oracle.race import COLUMNS, GOINGS, RaceCard, RaceType, Runner, Sex, Surface
 from oracle.serving.body import MAX_PROBLEMS, MalformedCard, Problem, read_card
@@ -84,7 +90,7 @@ def test_one_field_replaced_by_anything_gives_a_card_or_names_a_field_of_it(data
     course=NAMES,
     off=st.datetimes(dt.datetime(1950, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)),
     weight=st.none() | st.floats(30, 100),
-    odds=st.none() | st.floats(1.001, 9_999),
+    odds=st.none() | st.floats(1, 10_000),
     draw=st.none() | st.integers(1, 60),
     going=st.none() | st.sampled_from(sorted(GOINGS)),
 )
@@ -157,7 +163,7 @@ def test_a_misspelt_field_is_named_with_the_one_that_was_meant():
 
 
 def test_every_problem_is_listed_up_to_a_limit():
-    some = changed(course="", distance_m="far", runners=[{"horse": "A", "draw": 99}, {"horse": "B", "odds": 1}])
+    some = changed(course="", distance_m="far", runners=[{"horse": "A", "draw": 99}, {"horse": "B", "odds": 0.9}])
     fields = {problem.field for problem in refused(some).problems}
     assert fields == {"course", "distance_m", "runners[0].draw", "runners[1].odds"}
     assert len(refused(changed(runners=[{}] * 40)).problems) == MAX_PROBLEMS
@@ -171,3 +177,14 @@ def test_a_time_without_a_zone_is_refused_because_the_order_of_races_would_be_a_
 
 def test_an_offending_value_is_never_echoed_whole():
     assert all(len(p.value or "") < 100 for p in refused(changed(course="x" * 100_000)).problems)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("layout", "folder"), [("hkjc-2014", "hkjc-2014"), ("netkeiba", "netkeiba")])
+def test_every_real_race_is_a_card_and_comes_through_unchanged(
+    layout: str, folder: str, real_data: Path, tmp_path: Path
+):
+    now = dt.datetime.now(dt.UTC)
+    ingest([real_data / folder], SOURCES[layout], Dataset(tmp_path / "d"), now)
+    for card in cards_of(Dataset(tmp_path / "d").read()):
+        assert read(message(card)).as_card() == card
