@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
@@ -63,6 +63,13 @@ class CheckPolicy(Policy):
     most_lost: float = Field(
         0.5, gt=0, le=1, description="A race that lost a larger share of its starters to the quarantine is left out."
     )
+
+    @field_validator("weight_kg", "body_weight_kg", "age", "distance_m", "speed_m_s", "rating")
+    @classmethod
+    def _lower_first(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        if pair[0] > pair[1]:
+            raise ValueError("the lower limit stands first")
+        return pair
 
 
 class EvaluationPolicy(Policy):

@@ -1,0 +1,147 @@
+"""The floors of the house: imports point down, and the pure floors stay pure.
+
+`FLOORS` is the plan of the house. A module that is not in it fails the first test, so that a new room is placed on
+purpose. An import inside a function counts like any other, and so does one for type checkers: both are knowledge.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+FLOORS: dict[str, int] = {
+    # 0: the words, and what every floor may know
+    **dict.fromkeys(("oracle", "oracle.race", "oracle.errors", "oracle.settings", "oracle.progress"), 0),
+    "oracle.process": 0,
+    # 1: values in, values out
+    **dict.fromkeys(
+        (f"oracle.data.{name}" for name in ("check", "rules", "fingerprint", "splits", "simulate", "sources", "cards")),
+        1,
+    ),
+    "oracle.data": 1,
+    "oracle.features": 1,
+    "oracle.ranking": 1,
+    "oracle.registry": 1,
+    "oracle.registry.versioning": 1,
+    "oracle.tracking": 1,
+    "oracle.tracking.catalogue": 1,
+    "oracle.tracking.entries": 1,
+    # 2: models, still without cluster and tracking
+    "oracle.models": 2,
+    "oracle.ensemble": 2,
+    # 3: the outside world
+    **dict.fromkeys((f"oracle.data.{name}" for name in ("dataset", "folder", "ingest", "spool")), 3),
+    **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
+    **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
+    "oracle.store": 3,
+    # 4: what runs
+    "oracle.training": 4,
+    "oracle.serving": 4,
+    # 5: the edges
+    "oracle.cli": 5,
+    "jobs": 5,
+}
+"""Floor of each module, or of each whole room: the longest name that fits a module decides."""
+SPLIT = {"oracle", "oracle.data", "oracle.registry", "oracle.tracking"}
+"""Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
+PURE = 2
+OUTSIDE = {"ray", "mlflow", "boto3", "botocore", "sqlalchemy"}
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of oracle/ and jobs/ by its name."""
+    files = [*REPOSITORY.glob("oracle/**/*.py"), *REPOSITORY.glob("jobs/*.py")]
+    return {".".join(f.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
+
+
+MODULES = modules()
+
+
+def floor(name: str) -> int | None:
+    """Return the floor of a module, None where nobody has placed it."""
+    if name in FLOORS:
+        return FLOORS[name]
+    parent = name.rpartition(".")[0]
+    return None if not parent or parent in SPLIT else floor(parent)
+
+
+def room(name: str) -> str:
+    """Return the room of a module: the first two words of its name."""
+    return ".".join(name.split(".")[:2])
+
+
+@cache
+def imports(name: str) -> frozenset[str]:
+    """Return what a module imports anywhere in its text: full names, of our modules to the module itself."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} line {node.lineno}: imports are written in full"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {w if w in MODULES else str(node.module) for w in whole}
+    return frozenset(found)
+
+
+def ours(name: str) -> Iterator[str]:
+    return (other for other in imports(name) if other.split(".")[0] in ("oracle", "jobs"))
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_module_has_its_floor(name: str) -> None:
+    assert floor(name) is not None, f"{name} is not in the plan: place it in FLOORS (and in the house's documents)"
+
+
+def test_the_plan_has_no_rooms_that_are_not_there() -> None:
+    assert set(FLOORS) - {"jobs"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_down_or_sideways(name: str) -> None:
+    mine = floor(name) or 0
+    upwards = [f"{other} (floor {floor(other)})" for other in ours(name) if (floor(other) or 0) > mine]
+    assert not upwards, f"{name} (floor {mine}) looks up at {', '.join(upwards)}"
+
+
+def test_no_two_rooms_need_each_other() -> None:
+    """Rooms are the units here, except that a room on several floors is one unit a floor."""
+    graph: dict[str, set[str]] = defaultdict(set)
+    for name in MODULES:
+        for other in ours(name):
+            mine, its = (f"{room(n)} on {floor(n)}" for n in (name, other))
+            if mine != its and other != "oracle":
+                graph[mine].add(its)
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_no_two_modules_import_each_other_while_they_load() -> None:
+    graph = {name: {other for other in ours(name) if other != name} for name in MODULES}
+    for name in graph:  # a package imports its modules, and they need nothing of it but its name
+        graph[name] -= {parent for parent in MODULES if name.startswith(f"{parent}.") and parent in graph[name]}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+PURE_MODULES = sorted(name for name in MODULES if (floor(name) or 0) <= PURE)
+
+
+@pytest.mark.parametrize("name", PURE_MODULES)
+def test_the_pure_floors_name_nothing_of_the_outside_world(name: str) -> None:
+    assert not {other.split(".")[0] for other in imports(name)} & OUTSIDE
+
+
+def test_a_fresh_interpreter_that_loads_the_pure_floors_has_not_met_the_outside_world() -> None:
+    script = (
+        f"import sys\nfor name in {PURE_MODULES!r}: __import__(name)\nprint(sorted({OUTSIDE!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
