@@ -6,6 +6,7 @@ libraries print on the way goes to standard error, by file descriptor, so that a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -46,8 +47,9 @@ class _Result:
     @classmethod
     def write(cls, data: bytes) -> None:
         sys.stdout.flush()
-        while data:
-            data = data[os.write(cls.fd, data) :]
+        with contextlib.suppress(BrokenPipeError):  # the reader has gone, as `head` does: nobody misses the rest
+            while data:
+                data = data[os.write(cls.fd, data) :]
 
 
 def as_json(document: object) -> bytes:

@@ -114,16 +114,18 @@ def test_an_alarm_has_an_exit_code_of_its_own_and_its_document(act: Any) -> None
     assert one_document(done.stdout) == {"alarm": True}
 
 
-def test_a_reader_that_has_gone_is_no_failure_of_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "code"), [("well", 0), ("BadInput", 2)])
+def test_a_reader_that_has_gone_is_no_failure_of_ours(how: str, code: int, tmp_path: Path) -> None:
     (tmp_path / "noisy.py").write_text(NOISY, "utf-8")
     ours, theirs = os.pipe()
     os.close(ours)
     try:
-        command = [sys.executable, tmp_path / "noisy.py", "act", "well"]
+        command = [sys.executable, tmp_path / "noisy.py", "act", how, "--json"]
         done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     finally:
         os.close(theirs)
     assert "Traceback" not in done.stderr
+    assert done.returncode == code
 
 
 @pytest.mark.parametrize("name", COMMANDS)
