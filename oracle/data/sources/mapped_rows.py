@@ -102,7 +102,7 @@ class _Table:
         """Return the text with a decimal point; with decimal commas, points may only set thousands apart."""
         if self.mapping.decimal == "." or ":" in text:
             return text.replace(",", ".") if ":" in text else text
-        if "," not in text and "." in text and not re.fullmatch(r"\d{1,3}(\.\d{3})+", text):
+        if "," not in text and "." in text and not re.fullmatch(r"\d{1,3}(\.\d{3})+\D*", text):
             raise ValueError(text)
         return text.replace(".", "").replace(",", ".")
 
@@ -161,7 +161,7 @@ def _put_numbers(table: _Table) -> None:
     table.parse("weight_kg", _WEIGHTS[unit.weight])
     table.parse("body_weight_kg", _WEIGHTS[unit.body_weight])
     table.parse("odds", _ODDS[unit.odds])
-    table.parse("prize", lambda text: _scaled(text, 0.001 if unit.prize == "units" else 1))
+    table.parse("prize", lambda text: _times(units.money(text), 0.001 if unit.prize == "units" else 1))
     for name in ("time_s", "last_split_s"):
         table.parse(name, units.seconds if unit.time != "milliseconds" else lambda text: _scaled(text, 0.001))
     table.parse("beaten_lengths", units.lengths)
@@ -231,5 +231,8 @@ def _looking_up(own: Mapping[str, Any], ours: Mapping[str, Any]) -> Parser:
 
 
 def _scaled(text: str, factor: float) -> float | None:
-    value = units.number(text)
+    return _times(units.number(text), factor)
+
+
+def _times(value: float | None, factor: float) -> float | None:
     return round(value * factor, 6) if value else None

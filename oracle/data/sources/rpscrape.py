@@ -29,6 +29,7 @@ from oracle.data.sources.units import (
     is_missing,
     lengths,
     metres,
+    money,
     number,
     pounds,
     seconds,
@@ -53,7 +54,6 @@ RESULTS = Layout(
 )
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d\d)(?::\d\d)?\s*([ap]m)?", re.IGNORECASE)
 _PLACE = re.compile(r"=?(\d{1,2})(?:\.0)?=?(?:\s*DH)?", re.IGNORECASE)
-_PRIZE = re.compile(r"[£€$,\s]")
 
 
 class Rpscrape:
@@ -90,7 +90,7 @@ def _translate(text: Text) -> Batch:
     rows.either("weight_kg", ("lbs", pounds), ("wgt", stones))
     rows.either("odds", ("dec", decimal_odds), ("sp", fractional_odds))
     rows.either("time_s", ("secs", seconds), ("time", seconds))
-    rows.either("prize", ("prize", _money))
+    rows.either("prize", ("prize", money))
     rows.put("prize", rows["prize"].groupby(rows["race_id"]).transform("sum", min_count=1) / 1000)
     rows.share_positions()
     return rows.batch()
@@ -168,7 +168,3 @@ def _slug(names: pd.Series) -> pd.Series:
 
 def _plain(text: str) -> str:
     return "" if is_missing(text) else text.strip("() ")
-
-
-def _money(text: str) -> float | None:
-    return number(_PRIZE.sub("", text))

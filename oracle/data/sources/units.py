@@ -23,6 +23,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?")
 _DAY_FIRST = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
+_CURRENCY = re.compile(r"^[A-Z]{0,3}[$£€¥]?\s*(?=\d)|(?<=\d)\s*(?:[$£€¥円]|[A-Z]{3})$")
 _FRACTIONS = MappingProxyType({"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3, "⅛": 0.125})
 _STONES = re.compile(r"(\d{1,2})-(\d{1,2})")
 _IMPERIAL = re.compile(r"(?:(\d+)m)?(?:([\d.]*[½¼¾⅓⅔⅛]?)f)?(?:(\d+)(?:y|yds?))?")
@@ -105,8 +106,12 @@ def seconds(text: str) -> float | None:
 
 
 def kilograms(text: str) -> float | None:
-    """Return a weight already written in kilograms; 0 means it was not recorded."""
-    return number(text) or None
+    """Return a weight already written in kilograms, with or without the unit; 0 means it was not recorded.
+
+    >>> kilograms("58.5kg")
+    58.5
+    """
+    return number(_without_unit(text, "kgs?")) or None
 
 
 def pounds(text: str) -> float | None:
@@ -115,7 +120,7 @@ def pounds(text: str) -> float | None:
     >>> pounds("133")
     60.33
     """
-    value = number(text)
+    value = number(_without_unit(text, "lbs?"))
     return round(value * POUND, 2) if value else None
 
 
@@ -135,8 +140,12 @@ def stones(text: str) -> float | None:
 
 def metres(text: str) -> float | None:
     """Return a distance already written in metres, with or without the letter m."""
-    value = number(re.sub(r"\s*m(et(er|re)s?)?$", "", text, flags=re.IGNORECASE))
+    value = number(_without_unit(text, "m(et(er|re)s?)?"))
     return round(value) if value else None
+
+
+def _without_unit(text: str, unit: str) -> str:
+    return re.sub(rf"(?<=[\d½¼¾.])\s*{unit}$", "", text, flags=re.IGNORECASE)
 
 
 def yards(text: str) -> float | None:
@@ -151,7 +160,7 @@ def furlongs(text: str) -> float | None:
     >>> furlongs("8")
     1609
     """
-    text = re.sub(r"\s*f(urlongs?)?$", "", text, flags=re.IGNORECASE)
+    text = _without_unit(text, "f(urlongs?)?")
     value = _with_fraction(text) if text[-1:] in _FRACTIONS and text else number(text)
     return round(value * FURLONG) if value else None
 
@@ -187,8 +196,21 @@ def _with_fraction(text: str) -> float:
 
 
 def decimal_odds(text: str) -> float | None:
-    """Return decimal odds, stake included, as they stand."""
-    return number(text)
+    """Return decimal odds, stake included, as they stand, with or without the sign of a currency.
+
+    >>> decimal_odds("$4.60")
+    4.6
+    """
+    return number(text.lstrip("$£€"))
+
+
+def money(text: str) -> float | None:
+    """Return an amount of money, with or without its currency.
+
+    >>> money("£4,187.00"), money("12500 EUR"), money("A$27,500")
+    (4187.0, 12500.0, 27500.0)
+    """
+    return number(_CURRENCY.sub("", text))
 
 
 def fractional_odds(text: str) -> float | None:
@@ -241,8 +263,8 @@ lengths" and "distanced" say no more than that: missing."""
 def lengths(text: str) -> float | None:
     """Return a margin in lengths from a number, a fraction or a word; parts joined by + are added.
 
-    >>> lengths("4-1/4"), lengths("1.3/4"), lengths("短馬頭位"), lengths("3/4+クビ")
-    (4.25, 1.75, 0.1, 1.05)
+    >>> lengths("4-1/4"), lengths("1.3/4"), lengths("短馬頭位"), lengths("3/4+クビ"), lengths("2.5L")
+    (4.25, 1.75, 0.1, 1.05, 2.5)
     """
     if text.lower() in MARGINS:
         return MARGINS[text.lower()]
@@ -251,7 +273,7 @@ def lengths(text: str) -> float | None:
     if "+" in text[1:]:
         parts = [lengths(part.strip()) for part in text.lstrip("+").split("+")]
         return None if None in parts else round(sum(part for part in parts if part is not None), 4)
-    text = text.lstrip("+")
+    text = _without_unit(text.lstrip("+"), "(l|len|lengths?)")
     if match := _MIXED.fullmatch(text):
         if int(match[3]) == 0:
             raise ValueError(text)
