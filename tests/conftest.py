@@ -12,8 +12,12 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
+from oracle import process
 from oracle.data.sources.base import DTYPES, Batch
 from oracle.race import COLUMNS, RaceType, Status
+
+process.settle()  # as every edge does, before a library starts its threads
+
 
 settings.register_profile(
     "oracle",

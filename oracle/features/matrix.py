@@ -58,6 +58,10 @@ class RaceMatrix:
         """datetime64[D][R]: local calendar date of each race."""
         return self.day.astype("datetime64[D]")
 
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
     def take(self, races: npt.NDArray[np.bool_]) -> RaceMatrix:
         """Return some of the races, whole.
 
@@ -93,9 +97,9 @@ class RaceMatrix:
         Raises:
             BadInput: a feature is not in the matrix.
         """
-        missing = [n for n in names if n not in self.names]
+        missing = [n for n in names if n not in self._columns]
         if missing:
             raise BadInput("features are not in this matrix", value=", ".join(missing), allowed=self.names)
         if tuple(names) == self.names:
             return self
-        return replace(self, values=self.values[:, [self.names.index(n) for n in names]], names=tuple(names))
+        return replace(self, values=self.values[:, [self._columns[n] for n in names]], names=tuple(names))

@@ -80,7 +80,7 @@ def facts(races: Races, pars: Mapping[str, Ledger]) -> dict[str, Floats]:
         "run": np.ones(races.runners),
         "won": won,
         "placed": np.where(position <= 3, 1.0, 0.0),
-        "finish": np.where(finished, 1.0 - (position - 1.0) / rivals, 0.0),
+        "finish": np.where(finished, np.clip(1.0 - (position - 1.0) / rivals, 0.0, 1.0), 0.0),
         "position": position,
         "failed": (~finished & np.array([s != Status.DISQUALIFIED for s in status], dtype=np.bool_)).astype(np.float64),
         "behind": behind,

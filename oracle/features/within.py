@@ -7,6 +7,7 @@ back where the runner's own value is missing. No Python loop runs over races.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from oracle.ranking.races import Floats, Ints
@@ -32,6 +33,13 @@ def centred(x: Floats, offsets: Ints) -> Floats:
     return x - mean(x, offsets)
 
 
+def centred_columns(values: npt.NDArray[np.float32], offsets: Ints) -> Floats:
+    """Return float64[N, F], `centred` of every column of a matrix at once."""
+    out = np.full(values.shape, np.nan)
+    _centre(values, offsets, out)
+    return out
+
+
 def ahead(x: Floats, offsets: Ints) -> Floats:
     """Return float64[N], the share of rivals with a higher value, ties counted half; 0 is the highest of its race.
 
@@ -52,6 +60,20 @@ def lead(x: Floats, offsets: Ints) -> Floats:
     out = np.full(len(x), np.nan)
     _lead(x, offsets, out)
     return out
+
+
+@njit(cache=True)
+def _centre(values, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for r in range(len(offsets) - 1):
+        for f in range(values.shape[1]):
+            total, count = 0.0, 0
+            for i in range(offsets[r], offsets[r + 1]):
+                if not np.isnan(values[i, f]):
+                    total += np.float64(values[i, f])
+                    count += 1
+            for i in range(offsets[r], offsets[r + 1]):
+                if not np.isnan(values[i, f]):
+                    out[i, f] = np.float64(values[i, f]) - total / count
 
 
 @njit(cache=True)

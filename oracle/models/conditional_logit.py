@@ -29,6 +29,10 @@ CLIP = 4.0
 """Deviations from the race's mean beyond which a feature says no more: one odd value must not decide a race."""
 
 
+SMALLEST = 1e-9
+"""Deviation below which a feature is a constant with rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogitPolicy:
     """How the utility is fitted."""
@@ -138,21 +142,19 @@ class ConditionalLogit:
 
 def _deviation(races: RaceMatrix) -> Floats:
     """Return float64[F], the deviation of each feature around its race's mean; 0 for one that never differs."""
-    out = np.zeros(len(races.names))
-    for i in range(len(out)):
-        centred = within.centred(races.values[:, i].astype(np.float64), races.offsets)
-        out[i] = np.sqrt(np.nanmean(centred**2)) if np.isfinite(centred).any() else 0.0
-    out[out < 1e-9] = 0.0
-    return out
+    centred = within.centred_columns(races.values, races.offsets)
+    count = (~np.isnan(centred)).sum(axis=0)
+    out = np.sqrt(np.nansum(centred**2, axis=0) / np.maximum(count, 1))
+    return np.where(out < SMALLEST, 0.0, out)
 
 
 def _design(races: RaceMatrix, deviation: Floats) -> Floats:
     """Return float64[N, F], centred and scaled; 0 where missing."""
-    out = np.zeros(races.values.shape)
-    for i in np.flatnonzero(deviation):
-        centred = within.centred(races.values[:, i].astype(np.float64), races.offsets)
-        out[:, i] = np.clip(np.nan_to_num(centred / deviation[i]), -CLIP, CLIP)
-    return out
+    out = within.centred_columns(races.values, races.offsets)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out /= deviation
+    out[~np.isfinite(out)] = 0.0
+    return np.clip(out, -CLIP, CLIP, out=out)
 
 
 def fit_utility(

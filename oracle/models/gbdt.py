@@ -68,12 +68,9 @@ class FittedTrees:
     booster: lgb.Booster
     scale: float
     policy: TreePolicy
+    features: tuple[str, ...]
+    """The columns it reads; kept, because asking LightGBM for them costs more than scoring a card."""
     curve: Curve = NOTHING_WATCHED
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The columns it reads."""
-        return tuple(self.booster.feature_name())
 
     def score(self, races: RaceMatrix) -> Floats:
         """Return float64[N], scaled raw scores."""
@@ -137,7 +134,9 @@ class Trees:
         for _ in progress(range(self.policy.trees), self.family, self.policy.trees):
             booster.update(fobj=objective)
         if validation is None:
-            return FittedTrees(self.family, _bare(booster, self.policy.trees), self.scale or 1.0, self.policy)
+            return FittedTrees(
+                self.family, _bare(booster, self.policy.trees), self.scale or 1.0, self.policy, train.names
+            )
         return _chosen(self, booster, validation, None if base is None else base.score(validation))
 
 
@@ -153,7 +152,12 @@ def _chosen(ranker: Trees, booster: lgb.Booster, validation: RaceMatrix, start: 
         losses.append(validation_loss(raw * scales[-1] + (0.0 if start is None else start), validation))
     best = int(np.argmin(losses))
     return FittedTrees(
-        ranker.family, _bare(booster, steps[best]), scales[best], ranker.policy, Curve(tuple(steps), tuple(losses))
+        ranker.family,
+        _bare(booster, steps[best]),
+        scales[best],
+        ranker.policy,
+        validation.names,
+        Curve(tuple(steps), tuple(losses)),
     )
 
 
@@ -237,6 +241,7 @@ def restore(family: str, files: Files) -> FittedTrees:
     try:
         facts = json.loads(files["facts.json"])
         booster = lgb.Booster(model_str=files["forest.txt"].decode())
-        return FittedTrees(family, booster, float(facts["scale"]), TreePolicy(**facts["policy"]))
+        policy = TreePolicy(**facts["policy"])
+        return FittedTrees(family, booster, float(facts["scale"]), policy, tuple(booster.feature_name()))
     except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:
         raise UntrustedPackage(f"the {family} forest cannot be restored: {error}") from error

@@ -18,6 +18,7 @@ from oracle.ensemble import blend
 from oracle.ensemble.fit import FORM_MEMBERS, OVER_MARKET, Fitted, fit, judge
 from oracle.ensemble.race_model import About, RaceModel, feature_version
 from oracle.errors import NotEnoughData
+from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
 from oracle.race import STARTED, RaceCard
 from oracle.registry.lifecycle import register
@@ -29,6 +30,9 @@ from oracle.tracking.provenance import Provenance, provenance
 from oracle.tracking.runs import run
 from oracle.training.history import History, read
 from oracle.training.record import parameters, record
+
+RUNNERS_A_THREAD = 25_000
+"""Runners below which another thread costs more than it brings."""
 
 CARDS_TIMED = 100
 """Cards of the latest races that the latency of a prediction is measured on."""
@@ -81,7 +85,9 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
     with run(tracking, f"train {history.name}") as recorder:
         recorder.provenance(origin)
         recorder.params(parameters(history, settings))
-        fitted = fit(history.matrix, settings.split, settings.evaluation, settings.seed, process.cores(), progress)
+        fitted = fit(
+            history.matrix, settings.split, settings.evaluation, settings.seed, _threads(history.matrix), progress
+        )
         model = _model(history, fitted)
         with tempfile.TemporaryDirectory(prefix="oracle-train-") as scratch:
             folder = Path(scratch) / "package"
@@ -118,6 +124,11 @@ def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress
         )
     report = judge(model.members, model.form, model.market, history.matrix.take(later), settings.evaluation)
     return {"trained_through": model.about.trained_through, "test": report.as_dict()}
+
+
+def _threads(races: RaceMatrix) -> int:
+    """Return how many threads a fit is worth: on few rows they wait for each other longer than they work."""
+    return max(1, min(process.cores(), len(races.position) // RUNNERS_A_THREAD))
 
 
 def _model(history: History, fitted: Fitted) -> RaceModel:
