@@ -65,6 +65,7 @@ def season(races: int, seed: int, *, jumps: bool = False) -> Iterator[Race]:
 
 def _field(chance: random.Random, strength: list[float], jumps: bool, at: int, metres: int) -> Iterator[Run]:
     horses = chance.sample(range(len(strength)), chance.randint(5, 14))
+    stalls = {h: stall for stall, h in enumerate(chance.sample(horses, len(horses)), start=1)}
     form = {h: strength[h] + chance.gauss(0, 1) for h in horses}
     total = sum(2.72 ** strength[h] for h in horses)
     behind, place = 0.0, 0
@@ -76,8 +77,8 @@ def _field(chance: random.Random, strength: list[float], jumps: bool, at: int, m
         gone = number > 4 and number == len(horses) and chance.random() < 0.2
         code = "NR" if gone else chance.choice(STATUSES if jumps else STATUSES[:1] + STATUSES[-2:])
         yield Run(
-            horse=horse, jockey=horse % 37, trainer=horse % 23, number=number,
-            draw=0 if jumps else (number * 5) % len(horses) + 1, age=2 + horse % 9, sex="CFGMHX"[horse % 6],
+            horse=horse, jockey=horse % 37, trainer=horse % 23, number=stalls[horse],
+            draw=0 if jumps else stalls[horse], age=2 + horse % 9, sex="CFGMHX"[horse % 6],
             pounds=chance.randint(116, 166 if jumps else 140), rating=chance.randint(45, 118),
             odds=round(max(1.05, 0.85 * total / 2.72 ** strength[horse]), 2),
             place=code if lost or gone else place, behind=round(behind, 2),

@@ -63,6 +63,21 @@ def whole(columns, one):
 
 GOOD = {"rpscrape": whole(RPSCRAPE, british), "hkjc": whole(HKJC, chinese)}
 NAMES = {"rpscrape": "2024.csv", "hkjc": "results_2019-01-01.csv"}
+FIXTURES, EXAMPLES = Path(__file__).parent / "fixtures", Path(__file__).parents[2] / "docs" / "examples"
+RAW = {
+    **{name: text.encode() for name, text in GOOD.items()},
+    "netkeiba": (FIXTURES / "netkeiba_20240303.csv").read_bytes(),
+    "racingpost": (FIXTURES / "racingpost.csv").read_bytes(),
+    "hkjc-2014": (FIXTURES / "hkjc-2014" / "race-result-horse.csv").read_bytes(),
+    "hkracing": (FIXTURES / "hkracing" / "runs.csv").read_bytes(),
+    "mapping": (EXAMPLES / "results.csv").read_bytes(),
+}
+"""One good file of every layout, to be broken."""
+PARTNER = {
+    "hkjc-2014": FIXTURES / "hkjc-2014" / "race-result-race.csv",
+    "hkracing": FIXTURES / "hkracing" / "races.csv",
+}
+"""The other table of a pair, which stays whole."""
 
 
 def last_cell(text, value):
@@ -131,8 +146,8 @@ def broken_files(good):
 
 
 def cases():
-    for name, good in GOOD.items():
-        for what, content in broken_files(good):
+    for name, good in RAW.items():
+        for what, content in broken_files(good.decode()):
             yield pytest.param(name, content, id=f"{name}: {what}")
 
 
@@ -177,9 +192,11 @@ def test_a_good_file_is_taken_in(name, tmp_path, capfd):
 
 @pytest.mark.parametrize(("name", "content"), list(cases()))
 def test_a_broken_file_ends_with_one_document_and_no_traceback(name, content, tmp_path, capfd):
-    file = tmp_path / NAMES[name]
+    file = tmp_path / NAMES.get(name, "broken.csv")
     file.write_bytes(content)
-    ends_well(*run(capfd, "ingest", file, "--format", name, "--out", tmp_path / "d", "--json"))
+    told = ["--mapping", EXAMPLES / "mapping.toml"] if name == "mapping" else ["--format", name]
+    paths = [file, PARTNER[name]] if name in PARTNER else [file]
+    ends_well(*run(capfd, "ingest", *paths, *told, "--out", tmp_path / "d", "--json"))
 
 
 @pytest.mark.parametrize("name", SOURCES)

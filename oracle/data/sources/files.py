@@ -11,6 +11,7 @@ import gzip
 import io
 import itertools
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +81,8 @@ def header(path: Path, layout: Layout) -> list[str]:
     if not names:
         raise unreadable(path, "an empty file", f"a header with {', '.join(layout.required)}")
     told = [layout.known.get(fold(name), name.strip()) for name in names]
-    if repeated := [name for name in layout.known.values() if told.count(name) > 1]:
+    counts = Counter(told)
+    if repeated := [name for name in layout.known.values() if counts[name] > 1]:
         raise unreadable(path, f"the column {repeated[0]} more than once", "a header that names each column once")
     return _unique(told)
 
@@ -101,13 +103,14 @@ def _with_bom(encoding: str) -> str:
 
 def _unique(names: list[str]) -> list[str]:
     """Return the names with a number behind the blank and the repeated; none of them is a column of the layout."""
-    taken, result = set(names), []
+    taken: set[str] = set(names)
+    result: dict[str, None] = {}
     for place, name in enumerate(names, start=1):
         if not name or name in result:
             name = next(n for k in itertools.count() if (n := f"{name or 'column'}.{place + k}") not in taken)
             taken.add(name)
-        result.append(name)
-    return result
+        result[name] = None
+    return list(result)
 
 
 def broken(path: Path, error: BaseException, layout: Layout) -> UnreadableFile:
