@@ -32,7 +32,7 @@ def fit(races: RaceMatrix, seed: int = 7, threads: int = 1) -> Fitted:
 @cache
 def fitted() -> Fitted:
     """Return the fit of the whole world."""
-    return fit(world.history())
+    return fit(world.thinned())
 
 
 def model() -> RaceModel:

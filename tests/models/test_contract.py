@@ -38,13 +38,8 @@ def periods() -> Periods:
     position[third] = np.nan  # nobody did
     for unpriced in (slice(*races.offsets[3:5]), slice(*races.offsets[-2:])):
         market[unpriced] = np.nan
-    races = replace(races, position=position, market=market).only([n for n in races.names if _kept(n, races)])
+    races = replace(races, position=position, market=market).only(races.names[::3])
     return Periods(races.take(world.before()), races.take(~world.before()))
-
-
-def _kept(name: str, races: RaceMatrix) -> bool:
-    """Every third feature is plenty to learn something from."""
-    return races.names.index(name) % 3 == 0
 
 
 @cache

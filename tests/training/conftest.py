@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from oracle import process
 from tests.training.real import RealTraining, real_training
+
+process.settle()  # LightGBM reads how its threads wait when it is loaded
 
 
 @pytest.fixture(scope="session")
