@@ -23,6 +23,7 @@ from oracle.features.state import State
 from oracle.models.families import FAMILIES
 from oracle.progress import silent
 from oracle.race import RaceCard, Runner
+from oracle.ranking.plackett_luce import Discount
 from oracle.registry import mlmodel
 from oracle.registry.lifecycle import download, register
 from oracle.registry.pyfunc import OUTPUT, OracleModel, rows_of
@@ -47,7 +48,7 @@ def model(history: pd.DataFrame) -> RaceModel:
     members = {name: FAMILIES[name][0]().fit(matrix, matrix, 7, 1, silent) for name in MEMBERS}
     scores = {name: member.score(matrix) for name, member in members.items()}
     form, market = blend.fit(scores, matrix, MEMBERS[:1]), blend.fit(scores, matrix, MEMBERS)
-    return RaceModel(members, form, market, state, About(feature_version=feature_version()))
+    return RaceModel(members, form, market, Discount(), state, About(feature_version=feature_version()))
 
 
 @pytest.fixture(scope="module")
