@@ -140,7 +140,7 @@ def test_a_table_in_no_known_layout_inside_a_folder_is_not_passed_over(tmp_path:
         batches("netkeiba", tmp_path)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     cells=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 38), st.text(max_size=12)), min_size=1, max_size=6),
     name=st.sampled_from(sorted(GOOD)),
