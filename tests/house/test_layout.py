@@ -12,7 +12,17 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 TOP = {
     *("oracle", "jobs", "tests", "serve_config.yaml", "cluster.yaml", "pyproject.toml", "README.md", "Makefile", ".ci"),
-    *("deploy", "benchmarks", "docs", "CHANGELOG.md", "requirements.lock", "scripts", "LICENSE", ".gitignore"),
+    *(
+        "deploy",
+        "benchmarks",
+        "docs",
+        "CHANGELOG.md",
+        "requirements.lock",
+        "scripts",
+        "LICENSE",
+        ".rayignore",
+        ".gitignore",
+    ),
 }
 NEEDED = {
     "oracle",
