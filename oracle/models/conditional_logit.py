@@ -65,7 +65,7 @@ class FittedLogit:
 
     def score(self, races: RaceMatrix) -> Floats:
         """Return float64[N] utilities."""
-        return _design(races.only(self.features), self.deviation) @ self.weights * self.scale
+        return _utility(_design(races.only(self.features), self.deviation), self.weights) * self.scale
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the absolute weights."""
@@ -128,7 +128,7 @@ class ConditionalLogit:
             start = fit_utility(design, train, penalty, self.policy, start, offset=offset)
             scale = self.scale or 1.0
             if validation is not None and held_out is not None:
-                utility = held_out @ start
+                utility = _utility(held_out, start)
                 # A correction is already on the scale of what it corrects.
                 scale = scale_of(utility, validation) if base is None else 1.0
                 whole = utility * scale + (0.0 if base is None else base.score(validation))
@@ -157,6 +157,11 @@ def _design(races: RaceMatrix, deviation: Floats) -> Floats:
     return np.clip(out, -CLIP, CLIP, out=out)
 
 
+def _utility(design: Floats, weights: Floats) -> Floats:
+    # Not BLAS: it splits sums by the number of cores, so two machines would differ in the last bits and a fit in more.
+    return np.asarray(np.einsum("ij,j->i", design, weights))
+
+
 def fit_utility(
     design: Floats,
     races: RaceMatrix,
@@ -181,14 +186,14 @@ def fit_utility(
     fixed = 0.0 if offset is None else offset
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        utility = design @ weights + fixed
+        utility = _utility(design, weights) + fixed
         value = 0.5 * penalty * float(weights @ weights)
         residual = np.zeros(len(utility))
         for active, outcome, weight in stages:
             probability = softmax(np.where(active, utility, OUT), races.offsets)
             value -= float((weight * outcome * np.log(np.maximum(probability, 1e-300))).sum())
             residual += weight * (probability - outcome)
-        return value, design.T @ residual + penalty * weights
+        return value, np.einsum("ij,i->j", design, residual) + penalty * weights
 
     bounds = None if least is None else [(least, None)] * design.shape[1]
     solution = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": policy.iterations})

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
+from threadpoolctl import threadpool_limits
 
 from oracle.features.matrix import RaceMatrix
 from oracle.models import conditional_logit
@@ -14,6 +15,7 @@ from oracle.models.conditional_logit import CLIP, ConditionalLogit, LogitPolicy,
 from oracle.models.places import places
 from oracle.progress import silent
 from oracle.ranking.races import softmax
+from tests.models import world
 from tests.models.world import made
 
 WINNER_ONLY = LogitPolicy(decay=(1.0,))
@@ -151,3 +153,14 @@ def test_chances_of_a_race_are_the_softmax_of_its_utilities():
     chance = softmax(fitted.score(races), races.offsets)
     stages = places(races, (1.0,))
     assert -np.log(chance[stages[0][1] == 1]).mean() < np.log(4)
+
+
+def test_the_weights_are_the_same_to_the_last_bit_however_many_cores_the_machine_has():
+    races = world.history()
+    found = []
+    for cores in (1, 2):
+        with threadpool_limits(cores):
+            fitted = ConditionalLogit(LogitPolicy(penalties=(30.0,))).fit(races, None, 0, cores, silent)
+            found.append((fitted.weights, fitted.score(races)))
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
