@@ -147,6 +147,12 @@ BESIDE: frozenset[str] = frozenset({"ORACLE_CONFIG", "ORACLE_TEST_DATA"})
 """Environment names of ours that are no settings: where the file is, and where the tests find real races."""
 
 
+OF_A_DATABASE: frozenset[str] = frozenset(
+    {"ORACLE_BASE", "ORACLE_HOSTNAME", "ORACLE_PATH", "ORACLE_SID", "ORACLE_UNQNAME"}
+)
+"""Names that a database of the same name puts into the environment: no misspelling of ours."""
+
+
 def keys() -> Iterator[tuple[str, FieldInfo]]:
     """Yield every key of the tree with its field, such as `split.test_share`, in the order of the tree."""
     for name, field in Settings.model_fields.items():
@@ -201,11 +207,11 @@ def _named(error: ValidationError) -> BadSetting:
 
 def _refuse_unknown_names(names: Iterable[str]) -> None:
     """Refuse a misspelt variable: pydantic passes over names it does not know, and the default would silently rule."""
-    known = {environment_name(key) for key, _ in keys()} | BESIDE
+    known = {environment_name(key) for key, _ in keys()} | BESIDE | OF_A_DATABASE
     known |= {name.rpartition("__")[0] for name in known if "__" in name}  # a whole group, as JSON
     for name in names:
         if name.upper().startswith("ORACLE_") and name.upper() not in known:
-            raise _unknown(name, sorted(known))
+            raise _unknown(name, sorted(known - OF_A_DATABASE))
 
 
 def _unknown(name: str, known: list[str]) -> BadSetting:

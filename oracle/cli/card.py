@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -9,7 +10,10 @@ import typer
 
 from oracle.cli.output import Json, as_json, emit
 from oracle.errors import BadInput
-from oracle.race import RaceCard
+from oracle.race import GOINGS, RaceCard, Sex, Surface
+
+WORDS: dict[str, Collection[str]] = {"going": GOINGS, "surface": list(Surface), "sex": list(Sex)}
+"""Columns whose words the API knows; results may hold others."""
 
 
 def card(
@@ -31,10 +35,14 @@ def card(
 
 
 def message(found: RaceCard, *, odds: bool = True) -> dict[str, Any]:
-    """Return a card as the body of POST /v1/predict; what is not known is left out."""
+    """Return a card as the body of POST /v1/predict; what is not known, or is no word of ours, is left out."""
 
     def kept(values: dict[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in values.items() if v is not None and v is not False and (odds or k != "odds")}
+        return {
+            k: v
+            for k, v in values.items()
+            if v is not None and v is not False and (odds or k != "odds") and v in WORDS.get(k, (v,))
+        }
 
     whole = kept(asdict(found))
     whole["off"] = found.off.isoformat()

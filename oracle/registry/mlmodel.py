@@ -27,6 +27,7 @@ LIBRARIES: tuple[str, ...] = (
     "mlflow",
     "numba",
     "numpy",
+    "orjson",
     "pandas",
     "pyarrow",
     "pydantic",

@@ -146,9 +146,11 @@ def broken_files(good):
 
 
 def cases():
-    for name, good in RAW.items():
-        for what, content in broken_files(good.decode()):
-            yield pytest.param(name, content, id=f"{name}: {what}")
+    """Yield every breakage of three layouts, and of the others each third one, another third for each."""
+    for at, (name, good) in enumerate(RAW.items()):
+        for i, (what, content) in enumerate(broken_files(good.decode())):
+            if name in ("rpscrape", "hkjc", "mapping") or i % 3 == at % 3:
+                yield pytest.param(name, content, id=f"{name}: {what}")
 
 
 def run(capfd, *arguments):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_a_package_exchanged_as_a_whole_is_refused_by_the_registry(
     assert RaceModel.load(folder).about == model.about
     shutil.rmtree(folder)
     folder.mkdir()
-    RaceModel(model.members, model.form, None, model.state, model.about).save(folder)
+    replace(model, market=None).save(folder)
     assert RaceModel.load(folder).market is None
     assert RaceModel.load(download(tracking, version, tmp_path / "cache")).market is not None
 
