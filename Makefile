@@ -32,6 +32,10 @@ check: setup ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# One thread per library call: two test workers on two cores leave none over, and spinning threads cost more than they bring.
+test quick: export OPENBLAS_NUM_THREADS = 1
+test quick: export OMP_WAIT_POLICY = PASSIVE
+
 test: setup ## every test this machine can run: the quick ones first, then cluster, real data
 	$(PYTEST) -n 2 -m "not cluster and not realdata and not services and not browser"
 	$(PYTEST) -m "cluster or realdata or services or browser"

@@ -25,7 +25,7 @@ from oracle.models.ranker import FittedRanker
 from oracle.progress import Progress, silent
 from oracle.ranking.calibration import fit_discount
 from oracle.ranking.outcome import counted
-from oracle.ranking.plackett_luce import Discount
+from oracle.ranking.plackett_luce import NONE, Discount
 from oracle.ranking.races import Bools, Floats, softmax
 from oracle.ranking.report import NoResult, Report, evaluate, scored
 from oracle.settings import EvaluationPolicy, SplitPolicy
@@ -120,7 +120,7 @@ def fit(
         members=members,
         form=form,
         market=pooled,
-        discount=fit_discount(held_out, validation.position, validation.offsets),
+        discount=_discount(held_out, validation),
         watched=watched,
         split=parts,
         agreement=blend.agreement({n: scores[n] for n in FORM_MEMBERS}, validation),
@@ -178,6 +178,14 @@ def _enough(races: RaceMatrix, mask: npt.NDArray[np.bool_], name: str) -> RaceMa
             next_step="ingest more results, or change split.test_share and split.validation_share",
         )
     return part
+
+
+def _discount(probability: Floats, races: RaceMatrix) -> Discount:
+    """Return the discount of the later places; none where fields are too small to show one."""
+    try:
+        return fit_discount(probability, races.position, races.offsets)
+    except NotEnoughData:
+        return NONE
 
 
 def _has_market(*periods: RaceMatrix) -> bool:
