@@ -89,10 +89,10 @@ def main() -> None:
     server = subprocess.Popen([ORACLE, "serve", "--port", str(port), "--json"], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        ready = server.stdout.readline()
-        if not ready:
+        ready = json.loads(server.stdout.readline() or "{}")
+        if "url" not in ready:
             sys.exit("the server did not start; its messages are above")
-        url = json.loads(ready)["url"]
+        url = ready["url"]
         say(f"$ curl -s {url}/v1/predict -H 'Content-Type: application/json' -d @{card}")
         told = post(url, card.read_bytes())
     finally:

@@ -6,6 +6,7 @@ without a dashboard (whose job API runs anybody's code), behind a token that onl
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import RayActorError
 from ray.serve.schema import ApplicationStatus
 
 from oracle.errors import Unavailable
@@ -52,11 +54,13 @@ def start_ray(address: str | None) -> None:
 
 def start_app(args: GatewayArgs, place: Place) -> None:
     """Ask Ray Serve to run the app at `place`; returns before it is ready (see `until_ready`)."""
-    serve.start(
-        proxy_location="HeadOnly",
-        http_options={"host": place.host, "port": place.port},
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
-    )
+    # A proxy that died while starting is started again by the controller; `until_ready` is the judge.
+    with contextlib.suppress(RayActorError):
+        serve.start(
+            proxy_location="HeadOnly",
+            http_options={"host": place.host, "port": place.port},
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
     target = serve.RunTarget(build(args), name=APP, route_prefix="/")
     serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 

@@ -26,6 +26,10 @@ REPLICA_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true
 """One thread per replica: two cost seven times the processor time as soon as requests overlap."""
 
 
+PATIENCE = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
+"""Ray kills a proxy that is not ready in five seconds, which a busy machine needs for its imports alone."""
+
+
 class GatewayArgs(BaseModel):
     """The `args` of the application in serve_config.yaml. What is left out comes from the settings of the machine."""
 
@@ -87,4 +91,4 @@ def ray_environment(address: str | None) -> dict[str, str]:
     """
     own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     joined = {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
-    return {**REPLICA_ENVIRONMENT, "RAY_USAGE_STATS_ENABLED": "0", **(joined if address else own)}
+    return {**REPLICA_ENVIRONMENT, **PATIENCE, "RAY_USAGE_STATS_ENABLED": "0", **(joined if address else own)}
