@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import tempfile
+from pathlib import Path
 
 SWITCHES: tuple[tuple[str, str], ...] = (
     ("OMP_WAIT_POLICY", "PASSIVE"),  # spinning threads cost seven times the CPU when the machine is shared
@@ -20,6 +22,9 @@ def settle() -> None:
     """Set the switches that libraries read from the environment when they load; what the user has set stays."""
     for name, value in SWITCHES:
         os.environ.setdefault(name, value)
+    if not os.access(Path(__file__).parent, os.W_OK):
+        # Compiled loops are kept beside the code; where that is read-only, in a folder of this user's own.
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"equine-oracle-{os.getuid()}"))
 
 
 def cores() -> int:

@@ -182,6 +182,11 @@ def load(**flags: Any) -> Settings:
         BadSetting: a key is unknown or a value impossible; names the key, the value and what is allowed.
     """
     _refuse_unknown_names(os.environ)
+    named = os.environ.get("ORACLE_CONFIG")
+    if named and not Path(named).is_file():
+        raise BadSetting(
+            "ORACLE_CONFIG names no file", value=named, next_step="name the settings file, or unset ORACLE_CONFIG"
+        )
     try:
         return Settings(**{k: v for k, v in flags.items() if v is not None})
     except ValidationError as error:

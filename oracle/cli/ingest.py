@@ -42,7 +42,8 @@ def ingest(
     document = asdict(report) | {"seconds": round(time.perf_counter() - began, 3)}
     emit(document, json=json, text=lambda: _told(report, out))
     if report.learnt_nothing:
-        sys.stderr.write("error: no row could be accepted; see the reasons above, and check --format\n")
+        why = "see the reasons above" if report.rows_read else "the files have a header and no rows"
+        sys.stderr.write(f"error: no row could be accepted: {why}; next: check --format or --mapping\n")
         raise typer.Exit(2)
 
 

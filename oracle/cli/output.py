@@ -21,6 +21,9 @@ from oracle.errors import OracleError
 
 T = TypeVar("T")
 
+INTERRUPTED = 130
+"""Exit code of a command that was stopped by Ctrl-C or a signal: what shells expect, 128 + SIGINT."""
+
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What the command-line parser raises for any wrong usage: Typer has its own click and exports the child only."""
 
@@ -29,7 +32,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON docum
 
 def bars(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Pass the items through and draw a progress bar on standard error once the work takes longer than a second."""
-    yield from tqdm(items, desc=what, total=total, file=sys.stderr, delay=1.0, dynamic_ncols=True, leave=False)
+    seldom = 0.1 if sys.stderr.isatty() else 10.0  # a log file keeps every frame
+    yield from tqdm(
+        items, desc=what, total=total, file=sys.stderr, delay=1.0, mininterval=seldom, dynamic_ncols=True, leave=False
+    )
 
 
 class _Result:
@@ -72,6 +78,19 @@ def _fail(error: OracleError, *, json: bool) -> int:
     return error.exit_code
 
 
+def _say_usage(message: str, arguments: list[str]) -> None:
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    what = message.rstrip(". \n") or "a command is needed"
+    sys.stderr.write(f"error: {what}; next: {f'oracle {command}'.strip()} --help\n")
+
+
+def _stopped(*, json: bool) -> int:
+    if json:
+        _Result.write(as_json({"error": {"kind": "Stopped", "message": "stopped before the end"}}))
+    sys.stderr.write("stopped\n")
+    return INTERRUPTED
+
+
 def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run the app and return its exit code: 0 done, 1 unexpected, 2 bad usage or input, 3 refused, 10 alarm.
 
@@ -83,7 +102,7 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
         _Result.claim()
     try:
         code = typer.main.get_command(app)(args=arguments, prog_name="oracle", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        return _stopped(json=json) if code == INTERRUPTED else code if isinstance(code, int) else 0
     except OracleError as error:
         return _fail(error, json=json)
     except typer.Exit as error:
@@ -92,11 +111,10 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         if json:
             _Result.write(as_json({"error": {"kind": "BadUsage", "message": message}}))
-        sys.stderr.write(f"error: {message}; next: oracle --help\n")
+        _say_usage(message, arguments)
         return 2
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("stopped\n")
-        return 130
+        return _stopped(json=json)
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, it ends here with exit code 1
         traceback.print_exc()
         return _fail(OracleError(f"unexpected {type(error).__name__}: {error}"), json=json)

@@ -22,6 +22,7 @@ import pandas as pd
 from oracle.ensemble.blend import Blend
 from oracle.errors import BadCard, UntrustedPackage
 from oracle.features import build, registry
+from oracle.features.ledger import DAY
 from oracle.features.races import Races, from_cards, from_frame
 from oracle.features.state import State
 from oracle.models import families, package
@@ -34,6 +35,9 @@ from oracle.ranking.races import Bools, Floats, Ints, offsets_of, softmax
 from oracle.ranking.report import scored
 
 FEATURE_SET = "market"
+
+STALE_DAYS = 60
+"""Days between the last known result and a card's off from which the answer says that its form is old."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +135,24 @@ class RaceModel:
             if self.market is None:
                 reason = "the model was trained without odds"
             notes.append(f"{reason}: answered by the form ensemble")
+        notes += self._on_time(card)
         strangers = int((~known).sum())
         if strangers:
             notes.append(f"{strangers} of {len(known)} runners never ran in the history this model knows")
         if self.about.courses and card.course not in self.about.courses:
             notes.append(f"course never seen in training: {card.course}")
         return tuple(notes)
+
+    def _on_time(self, card: RaceCard) -> list[str]:
+        """Return what the moment of the card says about its answer: hindsight, or form gone stale."""
+        days = (card.off.timestamp() - self.state.through) / DAY
+        if days <= 0:
+            return [
+                f"off before the last result this model knows ({self.about.state_through}): the answer has hindsight"
+            ]
+        if days > STALE_DAYS:
+            return [f"the form ends {days:.0f} days before the off ({self.about.state_through})"]
+        return []
 
     def save(self, folder: Path) -> str:
         """Write the model as a package and return its digest."""

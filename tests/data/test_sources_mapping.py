@@ -114,7 +114,7 @@ def test_a_full_timestamp_needs_no_date_column_and_a_zone_makes_it_utc(tmp_path:
     batch = read(tmp_path, mapping, ROWS.replace("2024-05-01", "2024-05-01 08:30"))
     assert batch.rows["off"][0] == pd.Timestamp("2024-04-30 23:30", tz="UTC")
     assert batch.rows["date"][0] == pd.Timestamp("2024-05-01")
-    assert batch.rows["race_id"][0] == "club-2024-05-01-Elm-202405010830"
+    assert batch.rows["race_id"][0] == "club-2024-05-01-Elm-0830"
 
 
 def test_shared_positions_without_marks_are_dead_heats(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_every_way_to_write_nothing_is_nothing(parser: Callable[[str], float | N
         (units.stones, "78"),
         (units.imperial, "far"),
         (units.fractional_odds, "5/0"),
-        (units.fractional_odds, "5"),
+        (units.fractional_odds, "5.5"),
         (units.american_odds, "50"),
         (units.lengths, "1/0"),
         (units.lengths, "a lot"),

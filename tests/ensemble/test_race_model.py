@@ -140,7 +140,7 @@ def test_a_race_of_strangers_on_a_course_never_seen_is_answered_and_says_so(mode
     card = RaceCard("Nowhere Downs", dt.datetime(2030, 1, 1, tzinfo=dt.UTC), (Runner("One"), Runner("Two")))
     (answer,) = model.predict([card])
     check(card, answer)
-    assert answer.notes[1:] == (
+    assert answer.notes[-2:] == (
         "2 of 2 runners never ran in the history this model knows",
         "course never seen in training: Nowhere Downs",
     )
@@ -279,3 +279,15 @@ def test_a_model_of_a_family_this_installation_lacks_is_refused(saved: Path):
     told["families"]["win"] = "crystal_ball"
     with pytest.raises(UntrustedPackage, match="crystal_ball"):
         RaceModel.load(resigned(saved, **{"model.json": json.dumps(told).encode()}))
+
+
+def test_a_card_from_the_past_or_far_ahead_says_what_that_means() -> None:
+    model, (card, *_) = small.model(), small.cards()
+    through = dt.datetime.fromtimestamp(model.state.through, dt.UTC)
+    said = [
+        model.predict([dataclasses.replace(card, off=through + dt.timedelta(days=days))])[0].notes
+        for days in (-1, 1, 200)
+    ]
+    assert any("hindsight" in note for note in said[0])
+    assert not any("hindsight" in note or "form ends" in note for note in said[1])
+    assert any("form ends 200 days before" in note for note in said[2])

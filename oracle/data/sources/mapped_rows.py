@@ -172,7 +172,8 @@ def _put_race_id(table: _Table) -> None:
     if template is None:
         rows.words("race_id", table.cell("race_id"))
         return
-    local = {"date": rows["date"].dt.strftime("%Y-%m-%d"), "off": table.cell("off").str.replace(r"\D", "", regex=True)}
+    clock = rows["off"].dt.tz_convert(table.mapping.formats.time_zone).dt.strftime("%H%M")
+    local = {"date": rows["date"].dt.strftime("%Y-%m-%d"), "off": clock}
     parts = {
         name: local[name] if name in local else rows[name].astype("object")
         for name in table.mapping.parts

@@ -27,6 +27,7 @@ _CURRENCY = re.compile(r"^[A-Z]{0,3}[$£€¥]?\s*(?=\d)|(?<=\d)\s*(?:[$£€¥�
 _FRACTIONS = MappingProxyType({"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3, "⅛": 0.125})
 _STONES = re.compile(r"(\d{1,2})-(\d{1,2})")
 _IMPERIAL = re.compile(r"(?:(\d+)m)?(?:([\d.]*[½¼¾⅓⅔⅛]?)f)?(?:(\d+)(?:y|yds?))?")
+_BLANK_BEFORE_THREE = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f'](?=\d{3}(?!\d))")
 _MARKED = re.compile(r"(.*?)\s*(?:[FJC]|JF|CF)\d?", re.IGNORECASE)
 _MIXED = re.compile(r"(?:(\d+)[-. +])?(\d+)/(\d+)")
 _METRES_AT_LEAST = 200
@@ -38,13 +39,14 @@ def is_missing(text: str) -> bool:
 
 
 def number(text: str) -> float | None:
-    """Return a plain decimal number; thousands may be set apart by commas.
+    """Return a plain decimal number; thousands may be set apart by commas, blanks or apostrophes.
 
-    >>> number("1,170.5"), number("---")
-    (1170.5, None)
+    >>> number("1,170.5"), number("1 600"), number("---")
+    (1170.5, 1600.0, None)
     """
     if is_missing(text):
         return None
+    text = _BLANK_BEFORE_THREE.sub("", text)
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     if not _NUMBER.fullmatch(text) or len(text) > 25:
@@ -218,6 +220,8 @@ def fractional_odds(text: str) -> float | None:
 
     >>> fractional_odds("2/1F"), fractional_odds("EvensF"), fractional_odds("100/30"), fractional_odds("13/8J")
     (3.0, 2.0, 4.3333, 2.625)
+    >>> fractional_odds("10"), fractional_odds("7/4 F")
+    (11.0, 2.75)
     """
     if is_missing(text) or text.upper() in {"SP", "NO ODDS"}:
         return None
@@ -225,6 +229,8 @@ def fractional_odds(text: str) -> float | None:
     text = match[1] if match else text
     if text.lower() in {"evens", "evs", "even", "evn"}:
         return 2.0
+    if re.fullmatch(r"\d{1,4}", text):
+        return float(text) + 1.0  # `10` is short for 10/1
     if not (match := re.fullmatch(r"(\d{1,6})\s*[/-]\s*(\d{1,6})", text)) or int(match[2]) == 0:
         raise ValueError(text)
     return round(1 + int(match[1]) / int(match[2]), 4)
