@@ -35,6 +35,8 @@ check: setup ## ruff and mypy
 # One thread per library call: two test workers on two cores leave none over, and spinning threads cost more than they bring.
 test quick: export OPENBLAS_NUM_THREADS = 1
 test quick: export OMP_WAIT_POLICY = PASSIVE
+# Ray gives its proxy five seconds to start, which a busy machine needs for the imports alone.
+test: export RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S = 60
 
 test: setup ## every test this machine can run: the quick ones first, then cluster, real data
 	$(PYTEST) -n 2 -m "not cluster and not realdata and not services and not browser"
