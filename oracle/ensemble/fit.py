@@ -52,6 +52,8 @@ class Fitted:
     """How much less win probabilities say about the later places."""
     watched: Mapping[str, FittedRanker]
     """The members as fitted before the refit: their curves and validation scores."""
+    validation: Mapping[str, Report | NoResult]
+    """What the watched members reached on the dates they were chosen on."""
     split: Split
     agreement: float
     test: TestReport
@@ -122,6 +124,10 @@ def fit(
         market=pooled,
         discount=_discount(held_out, validation),
         watched=watched,
+        validation={
+            n: evaluate(s, softmax(s, validation.offsets), validation.position, validation.offsets, evaluation)
+            for n, s in scores.items()
+        },
         split=parts,
         agreement=blend.agreement({n: scores[n] for n in FORM_MEMBERS}, validation),
         test=judge(members, form, pooled, test, evaluation),

@@ -14,6 +14,7 @@ from oracle.ensemble import blend
 from oracle.ensemble.fit import Fitted
 from oracle.ensemble.race_model import FEATURE_SET, feature_version
 from oracle.features.quality import Quality, quality
+from oracle.ranking.report import Report
 from oracle.settings import Settings
 from oracle.tracking.catalogue import numbers_of
 from oracle.tracking.runs import Recorder
@@ -79,13 +80,27 @@ def record(
     recorder.metrics({"ensemble.form.agreement": fitted.agreement, **_weights(fitted)})
     recorder.metrics({"inference": dict(inference)})
     recorder.metrics({"training.seconds": seconds, "training.peak_memory_mb": process.peak_memory_mb()})
+    for name, reached in fitted.validation.items():
+        if isinstance(reached, Report):
+            recorder.metrics(
+                {
+                    f"training.{name}.validation_accuracy": reached.top1,
+                    f"training.{name}.validation_ndcg_at_3": reached.ndcg_at_3,
+                }
+            )
     for name, member in fitted.watched.items():
         if member.curve.steps:
             recorder.curve(f"training.{name}.validation_loss", member.curve.loss, member.curve.steps)
             best = member.curve.steps[int(np.argmin(member.curve.loss))]
             recorder.metrics(
-                {f"training.{name}.best_iteration": best, f"training.{name}.iterations": max(member.curve.steps)}
+                {
+                    f"training.{name}.best_iteration": best,
+                    f"training.{name}.iterations": max(member.curve.steps),
+                }
             )
+            if "trees" in member.hyperparameters():
+                # A forest has converged where more trees only made it worse; at the last step nobody knows.
+                recorder.metrics({f"training.{name}.converged": float(best < max(member.curve.steps))})
     recorder.artifact_json("report.json", {"test": test})
     recorder.artifact_json("importance.json", {name: member.importance() for name, member in fitted.members.items()})
 

@@ -146,7 +146,8 @@ def ray(monkeypatch):
     """A cluster of one core, of this test alone."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray leaves a token in the user's home
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    ray = pytest.importorskip("ray")
+    import ray  # here: it reads the environment while it is imported
+
     ray.init(address="local", num_cpus=1, include_dashboard=False)
     yield ray
     ray.shutdown()

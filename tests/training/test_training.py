@@ -108,7 +108,12 @@ def test_the_curve_of_a_member_is_recorded_at_its_own_steps(home: Home, member: 
     told = client.get_metric_history(home.trained.run_id, f"training.{member}.validation_loss")
     assert [(m.step, m.value) for m in told] == list(zip(curve.steps, curve.loss, strict=True))
     metrics = client.get_run(home.trained.run_id).data.metrics
-    assert metrics[f"training.{member}.best_iteration"] == curve.steps[int(np.argmin(curve.loss))]
+    best = curve.steps[int(np.argmin(curve.loss))]
+    assert metrics[f"training.{member}.best_iteration"] == best
+    assert metrics[f"training.{member}.converged"] == (best < max(curve.steps))
+    reached = home.trained.fitted.validation[member]
+    assert metrics[f"training.{member}.validation_accuracy"] == reached.top1
+    assert metrics[f"training.{member}.validation_ndcg_at_3"] == reached.ndcg_at_3
 
 
 def test_report_and_importance_are_kept_under_the_run(home: Home, tmp_path: Path):
