@@ -17,7 +17,7 @@ import orjson
 from oracle import process
 from oracle.data.splits import split
 from oracle.ensemble import blend
-from oracle.ensemble.fit import FORM_MEMBERS
+from oracle.ensemble.recipe import SHIPPED
 from oracle.features import registry
 from oracle.features.matrix import RaceMatrix
 from oracle.models.conditional_logit import ConditionalLogit, LogitPolicy
@@ -82,8 +82,8 @@ def pooled(train: RaceMatrix, validation: RaceMatrix, test: RaceMatrix) -> dict[
     """Return the test figures of form and market pooled by weights fitted on validation."""
     form = [f.name for f in registry.features("form")]
     members = {
-        name: FAMILIES[name][0]().fit(train.only(form), validation.only(form), SEED, process.cores(), silent)
-        for name in FORM_MEMBERS
+        name: FAMILIES[name].ranker().fit(train.only(form), validation.only(form), SEED, process.cores(), silent)
+        for name in SHIPPED.form.members
     }
     members["market"] = Market().fit(train, None, SEED, 1, silent)
     weights = blend.fit({n: m.score(validation) for n, m in members.items()}, validation, list(members))

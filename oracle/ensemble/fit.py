@@ -16,7 +16,8 @@ import numpy.typing as npt
 from oracle.data.splits import Split, split
 from oracle.ensemble import blend
 from oracle.ensemble.blend import Blend
-from oracle.errors import NotEnoughData
+from oracle.ensemble.recipe import EVEN, FITTED, SHIPPED, Member, Pool, Recipe
+from oracle.errors import BadInput, NotEnoughData
 from oracle.features import registry
 from oracle.features.matrix import RaceMatrix
 from oracle.models.families import FAMILIES
@@ -30,12 +31,6 @@ from oracle.ranking.races import Bools, Floats, softmax
 from oracle.ranking.report import NoResult, Report, evaluate, scored
 from oracle.settings import EvaluationPolicy, SplitPolicy
 
-FORM_MEMBERS: tuple[str, ...] = ("lambdarank", "race_softmax", "win", "conditional_logit")
-"""Families that read the form features, pooled by weights fitted on validation."""
-
-OVER_MARKET: tuple[str, ...] = ("market_logit", "market_trees")
-"""Families that correct the market, pooled evenly: their differences are smaller than a thousand races can tell."""
-
 FEWEST_RACES = 30
 """Races with a result that each period needs before anything fitted on it means anything."""
 
@@ -44,6 +39,8 @@ FEWEST_RACES = 30
 class Fitted:
     """Everything learned, with the scores it was judged by."""
 
+    recipe: Recipe
+    """What it was made by."""
     members: Mapping[str, FittedRanker]
     form: Blend
     market: Blend | None
@@ -93,6 +90,7 @@ def fit(
     seed: int,
     threads: int,
     progress: Progress = silent,
+    recipe: Recipe = SHIPPED,
 ) -> Fitted:
     """Return the model fitted on the earlier dates and its report on the latest.
 
@@ -103,6 +101,7 @@ def fit(
         seed: Seed of everything random.
         threads: Threads that members may use; the result does not depend on it.
         progress: Told of each member's steps.
+        recipe: What the ensemble is made of.
 
     Raises:
         NotEnoughData: a period has too few races with a result.
@@ -110,15 +109,16 @@ def fit(
     parts = split(races.dates, splits)
     train, validation, test = (_enough(races, mask, name) for name, mask in _periods(parts))
     priced = _has_market(train, validation)
-    names = [*FORM_MEMBERS, MARKET, *OVER_MARKET] if priced else list(FORM_MEMBERS)
-    watched = {n: _fit(n, train, validation, seed, threads, progress) for n in names}
+    chosen = _members(recipe, priced)
+    watched = {n: _fit(m, train, validation, seed, threads, progress) for n, m in chosen.items()}
     scores = {n: m.score(validation) for n, m in watched.items()}
-    form = blend.fit(scores, validation, FORM_MEMBERS)
-    pooled = blend.even(OVER_MARKET) if priced else None
+    form = _weighed(recipe.form, scores, validation)
+    pooled = _weighed(recipe.market, scores, validation) if priced else None
     held_out = (pooled or form).probability(scores, validation)
     both = races.take(parts.train | parts.validation)
-    members = {n: m.settled().fit(_seen_by(n, both), None, seed, threads, progress) for n, m in watched.items()}
+    members = {n: m.settled().fit(_seen_by(chosen[n], both), None, seed, threads, progress) for n, m in watched.items()}
     return Fitted(
+        recipe=recipe,
         members=members,
         form=form,
         market=pooled,
@@ -129,7 +129,7 @@ def fit(
             for n, s in scores.items()
         },
         split=parts,
-        agreement=blend.agreement({n: scores[n] for n in FORM_MEMBERS}, validation),
+        agreement=blend.agreement({n: scores[n] for n in recipe.form.members}, validation),
         test=judge(members, form, pooled, test, evaluation),
     )
 
@@ -205,13 +205,33 @@ def _common(scores: Mapping[str, Floats], races: RaceMatrix) -> Bools:
     return where
 
 
-def _seen_by(name: str, races: RaceMatrix) -> RaceMatrix:
+def _members(recipe: Recipe, priced: bool) -> dict[str, Member]:
+    """Return the members that are fitted, form first; without odds in the history only those of the form pool."""
+    names = recipe.form.members
+    if priced:
+        names = tuple(dict.fromkeys((*names, MARKET, *recipe.market.members)))
+    return {name: recipe.members.get(name) or Member(name) for name in names}
+
+
+def _weighed(pool: Pool, scores: Mapping[str, Floats], races: RaceMatrix) -> Blend:
+    """Return the blend of a pool, its weights chosen on these held-out races if the pool leaves them open."""
+    match pool.weights:
+        case str() as how if how == EVEN:
+            return blend.even(pool.members)
+        case str() as how if how == FITTED:
+            return blend.fit(scores, races, pool.members)
+        case str() as how:
+            raise BadInput("no such way to weigh members", value=how, allowed=(EVEN, FITTED, "a weight per member"))
+        case weights:
+            return Blend(weights)
+
+
+def _seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
     """Return the races as a member may see them: form members see nothing of the odds."""
-    return races.only([f.name for f in registry.features("form" if name in FORM_MEMBERS else "market")])
+    return races.only([f.name for f in registry.features(FAMILIES[member.family].sees)])
 
 
 def _fit(
-    name: str, train: RaceMatrix, validation: RaceMatrix, seed: int, threads: int, progress: Progress
+    member: Member, train: RaceMatrix, validation: RaceMatrix, seed: int, threads: int, progress: Progress
 ) -> FittedRanker:
-    ranker = FAMILIES[name][0]()
-    return ranker.fit(_seen_by(name, train), _seen_by(name, validation), seed, threads, progress)
+    return member.ranker().fit(_seen_by(member, train), _seen_by(member, validation), seed, threads, progress)

@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 from oracle.errors import UntrustedPackage
 from oracle.features import within
 from oracle.features.matrix import RaceMatrix
+from oracle.models.hyperparameters import Hyperparameters, changed
 from oracle.models.places import DECAY, OUT, places
 from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker, scale_of, validation_loss
 from oracle.progress import Progress
@@ -106,6 +107,10 @@ class ConditionalLogit:
     def family(self) -> str:
         """Name of the family."""
         return FAMILY
+
+    def tuned(self, hyperparameters: Hyperparameters) -> ConditionalLogit:
+        """Return the ranker with some numbers of its policy replaced."""
+        return replace(self, policy=changed(self.policy, hyperparameters))
 
     def fit(
         self,

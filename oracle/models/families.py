@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from oracle.errors import UntrustedPackage
+from oracle.errors import BadInput, UntrustedPackage
 from oracle.models import conditional_logit, gbdt, market, over_market
+from oracle.models.hyperparameters import Hyperparameters
 from oracle.models.ranker import Files, FittedRanker, Ranker
 
-FAMILIES: Mapping[str, tuple[Callable[[], Ranker], Callable[[str, Files], FittedRanker]]] = MappingProxyType(
+FORM, MARKET = "form", "market"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A family as a recipe and a package know it."""
+
+    ranker: Callable[[], Ranker]
+    """Makes the ranker with its shipped hyperparameters."""
+    restore: Callable[[str, Files], FittedRanker]
+    """Makes a fitted ranker from the files of its `dump`."""
+    sees: str = FORM
+    """The feature set it reads: `form`, or `market`, and then it has no score for a race without full odds."""
+
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
-        "lambdarank": (lambda: gbdt.Trees("lambdarank"), gbdt.restore),
-        "race_softmax": (lambda: gbdt.Trees("race_softmax"), gbdt.restore),
-        "win": (lambda: gbdt.Trees("win"), gbdt.restore),
-        conditional_logit.FAMILY: (conditional_logit.ConditionalLogit, conditional_logit.restore),
-        market.FAMILY: (market.Market, market.restore),
-        "market_logit": (
-            over_market.logit,
-            over_market.restoring(conditional_logit.restore, conditional_logit.FAMILY),
+        "lambdarank": Family(lambda: gbdt.Trees("lambdarank"), gbdt.restore),
+        "race_softmax": Family(lambda: gbdt.Trees("race_softmax"), gbdt.restore),
+        "win": Family(lambda: gbdt.Trees("win"), gbdt.restore),
+        conditional_logit.FAMILY: Family(conditional_logit.ConditionalLogit, conditional_logit.restore),
+        market.FAMILY: Family(market.Market, market.restore, MARKET),
+        "market_logit": Family(
+            over_market.logit, over_market.restoring(conditional_logit.restore, conditional_logit.FAMILY), MARKET
         ),
-        "market_trees": (over_market.trees, over_market.restoring(gbdt.restore, "winner_softmax")),
+        "market_trees": Family(over_market.trees, over_market.restoring(gbdt.restore, "winner_softmax"), MARKET),
     }
 )
-"""Name -> (the ranker with its shipped hyperparameters, how a fitted one is restored)."""
+"""Every family by its name."""
+
+
+def ranker(family: str, hyperparameters: Hyperparameters | None = None) -> Ranker:
+    """Return the ranker of a family, with some of its shipped hyperparameters replaced.
+
+    Raises:
+        BadInput: there is no such family, or it has no such hyperparameter.
+    """
+    if family not in FAMILIES:
+        raise BadInput("no such model family", value=family, allowed=FAMILIES)
+    return FAMILIES[family].ranker().tuned(hyperparameters or {})
 
 
 def restore(family: str, files: Files) -> FittedRanker:
@@ -34,4 +61,4 @@ def restore(family: str, files: Files) -> FittedRanker:
     """
     if family not in FAMILIES:
         raise UntrustedPackage("the model has a member of an unknown family", value=family, allowed=FAMILIES)
-    return FAMILIES[family][1](family, files)
+    return FAMILIES[family].restore(family, files)

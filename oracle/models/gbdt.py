@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from oracle.errors import UntrustedPackage
 from oracle.features.matrix import RaceMatrix
+from oracle.models.hyperparameters import Hyperparameters, changed
 from oracle.models.places import DECAY, OUT, places
 from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker, scale_of, validation_loss
 from oracle.progress import Progress
@@ -118,6 +119,10 @@ class Trees:
     policy: TreePolicy = TreePolicy()
     scale: float | None = None
     """Set once settled; None to fit it on validation."""
+
+    def tuned(self, hyperparameters: Hyperparameters) -> Trees:
+        """Return the ranker with some numbers of its policy replaced."""
+        return replace(self, policy=changed(self.policy, hyperparameters))
 
     def fit(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 
 from oracle.errors import UntrustedPackage
 from oracle.features.matrix import RaceMatrix
+from oracle.models.hyperparameters import Hyperparameters, changed
 from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker
 from oracle.progress import Progress
 from oracle.ranking.market import fit_favourite_longshot
@@ -64,6 +65,10 @@ class Market:
     def family(self) -> str:
         """Name of the family."""
         return FAMILY
+
+    def tuned(self, hyperparameters: Hyperparameters) -> Market:
+        """Return the ranker; any hyperparameter is refused."""
+        return changed(self, hyperparameters)
 
     def fit(
         self,

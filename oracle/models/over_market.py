@@ -8,7 +8,7 @@ differently, a linear one and shallow trees, are pooled by the ensemble.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from oracle.features.matrix import RaceMatrix
 from oracle.models import market
 from oracle.models.conditional_logit import ConditionalLogit, LogitPolicy
 from oracle.models.gbdt import TreePolicy, Trees
+from oracle.models.hyperparameters import Hyperparameters
 from oracle.models.ranker import Curve, Files, FittedRanker, Ranker
 from oracle.progress import Progress
 from oracle.ranking.races import Floats
@@ -76,6 +77,10 @@ class OverMarket:
 
     family: str
     learner: Ranker
+
+    def tuned(self, hyperparameters: Hyperparameters) -> OverMarket:
+        """Return the ranker with some hyperparameters of what corrects replaced."""
+        return replace(self, learner=self.learner.tuned(hyperparameters))
 
     def fit(
         self,

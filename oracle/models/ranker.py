@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from oracle.features.matrix import RaceMatrix
+from oracle.models.hyperparameters import Hyperparameters
 from oracle.progress import Progress
 from oracle.ranking.calibration import fit_power
 from oracle.ranking.races import Floats, softmax
@@ -79,6 +80,14 @@ class Ranker(Protocol):
     @property
     def family(self) -> str:
         """Name of the family."""
+        ...
+
+    def tuned(self, hyperparameters: Hyperparameters) -> Ranker:
+        """Return the ranker with these hyperparameters in place of its own.
+
+        Raises:
+            BadInput: it has no such hyperparameter, or the value is of another kind.
+        """
         ...
 
     def fit(

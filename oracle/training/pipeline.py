@@ -15,7 +15,7 @@ from oracle import process
 from oracle.data.cards import cards_of
 from oracle.data.dataset import Summary
 from oracle.ensemble import blend
-from oracle.ensemble.fit import FORM_MEMBERS, OVER_MARKET, Fitted, fit, judge
+from oracle.ensemble.fit import Fitted, fit, judge
 from oracle.ensemble.race_model import About, RaceModel, feature_version
 from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
@@ -186,12 +186,19 @@ def _facts(fitted: Fitted, summary: Summary, origin: Provenance) -> ModelFacts:
     shape = {name: {k: v for k, v in values.items() if k not in _LEARNED} for name, values in chosen.items()}
     return ModelFacts(
         families=tuple(sorted(fitted.members)),
-        aggregation=f"{blend.METHOD}({'+'.join(FORM_MEMBERS)});even({'+'.join(OVER_MARKET) if fitted.market else ''})",
+        aggregation=_aggregation(fitted),
         hyperparameters=digest_of(shape),
         features=feature_version(),
         data=summary.fingerprint,
         code=origin.commit,
     )
+
+
+def _aggregation(fitted: Fitted) -> str:
+    """Return which members answer together and how they are pooled, without the weights that data decided."""
+    pools = {"form": fitted.recipe.form} | ({"market": fitted.recipe.market} if fitted.market else {})
+    how = {n: p.weights if isinstance(p.weights, str) else "given" for n, p in pools.items()}
+    return ";".join(f"{n}={blend.METHOD},{how[n]}({'+'.join(p.members)})" for n, p in pools.items())
 
 
 _LEARNED = frozenset({"trees", "scale", "penalty", "exponent"})

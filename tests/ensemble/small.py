@@ -13,19 +13,20 @@ from oracle.ensemble import fit as fitting
 from oracle.ensemble.fit import Fitted
 from oracle.ensemble.race_model import About, RaceModel, feature_version
 from oracle.features.matrix import RaceMatrix
-from oracle.models.families import FAMILIES
+from oracle.models import families
 from oracle.race import RaceCard, Status
 from oracle.settings import EvaluationPolicy, SplitPolicy
 from tests.models import world
 
-QUICK = {name: (lambda name=name: world.family(name), restore) for name, (_, restore) in FAMILIES.items()}
+SLOW = families.FAMILIES
+QUICK = {n: dataclasses.replace(f, ranker=lambda n=n: world.family(n)) for n, f in SLOW.items()}
 """The families with fewer steps, in the form of `FAMILIES`."""
 
 
 def fit(races: RaceMatrix, seed: int = 7, threads: int = 1) -> Fitted:
     """Fit the ensemble as shipped, with the quick learners in place of the slow ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "FAMILIES", QUICK)
+        patch.setattr(families, "FAMILIES", QUICK)
         return fitting.fit(races, SplitPolicy(), EvaluationPolicy(), seed, threads)
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from oracle.ensemble.fit import FORM_MEMBERS, OVER_MARKET, Fitted, TestReport, judge
+from oracle.ensemble.fit import Fitted, TestReport, judge
+from oracle.ensemble.recipe import SHIPPED
 from oracle.errors import NotEnoughData, RowwiseSplit
 from oracle.features import registry
 from oracle.features.matrix import RaceMatrix
@@ -90,7 +91,7 @@ def chance_ndcg(races: RaceMatrix, found: Fitted) -> float:
 
 def test_on_careers_that_mean_something_every_member_beats_chance(fitted: Fitted):
     floor = chance_ndcg(world.thinned(), fitted)
-    assert set(fitted.test.members) == {*FORM_MEMBERS, MARKET, *OVER_MARKET} == set(fitted.members)
+    assert set(fitted.test.members) == {*SHIPPED.form.members, MARKET, *SHIPPED.market.members} == set(fitted.members)
     for report in (fitted.test.model, fitted.test.form, fitted.test.market, *fitted.test.members.values()):
         assert of(report).ndcg_at_3 > floor + 0.05
         assert (of(report).pseudo_r2 or 0.0) > 0.0
@@ -99,7 +100,7 @@ def test_on_careers_that_mean_something_every_member_beats_chance(fitted: Fitted
 
 def test_the_form_blend_is_at_least_as_likely_as_each_member_on_validation(fitted: Fitted):
     validation = world.thinned().take(fitted.split.validation)
-    scores = {name: fitted.watched[name].score(validation) for name in FORM_MEMBERS}
+    scores = {name: fitted.watched[name].score(validation) for name in SHIPPED.form.members}
     best = min(validation_loss(score, validation) for score in scores.values())
     assert validation_loss(fitted.form.utility(scores, validation), validation) <= best + 1e-3
     assert min(fitted.form.weights.values()) >= 0.0
@@ -110,7 +111,7 @@ def test_form_members_see_nothing_of_the_odds(fitted: Fitted):
     races = world.thinned()
     changed = replace(races, market=np.roll(races.market, 1))
     form = {f.name for f in registry.features("form")}
-    for name in FORM_MEMBERS:
+    for name in SHIPPED.form.members:
         assert set(fitted.members[name].features) <= form
         np.testing.assert_array_equal(fitted.members[name].score(changed), fitted.members[name].score(races))
 
@@ -119,7 +120,7 @@ def test_a_history_without_odds_gives_a_form_model_and_says_nothing_of_a_market(
     races = world.thinned()
     found = small.fit(replace(races, market=np.full_like(races.market, np.nan)))
     assert found.market is None
-    assert set(found.members) == set(FORM_MEMBERS)
+    assert set(found.members) == set(SHIPPED.form.members)
     assert found.test.market is None
     assert found.test.model == found.test.form
     assert found.test.as_dict()["market"] is None
@@ -142,7 +143,7 @@ def test_later_races_without_any_odds_are_judged_by_form(fitted: Fitted):
     test = world.thinned().take(fitted.split.test)
     report = judged(replace(test, market=np.full_like(test.market, np.nan)), fitted)
     assert report.market is None
-    assert set(report.members) == set(FORM_MEMBERS)
+    assert set(report.members) == set(SHIPPED.form.members)
     assert of(report.model) == of(report.form)
     assert of(report.form).races == report.races > 0
 

@@ -79,7 +79,7 @@ def quick(ranker: Any) -> Any:
 
 def family(name: str) -> Ranker:
     """Return a family's ranker with fewer steps."""
-    ranker: Ranker = quick(FAMILIES[name][0]())
+    ranker: Ranker = quick(FAMILIES[name].ranker())
     return ranker
 
 

@@ -46,7 +46,7 @@ def history() -> pd.DataFrame:
 def model(history: pd.DataFrame) -> RaceModel:
     state = State()
     matrix = build.history(from_frame(history), "market", state)
-    members = {name: FAMILIES[name][0]().fit(matrix, matrix, 7, 1, silent) for name in MEMBERS}
+    members = {name: FAMILIES[name].ranker().fit(matrix, matrix, 7, 1, silent) for name in MEMBERS}
     scores = {name: member.score(matrix) for name, member in members.items()}
     form, market = blend.fit(scores, matrix, MEMBERS[:1]), blend.fit(scores, matrix, MEMBERS)
     return RaceModel(members, form, market, Discount(), state, About(feature_version=feature_version()))

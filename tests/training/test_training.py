@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from oracle.data.dataset import Dataset
-from oracle.ensemble import fit as fitting
-from oracle.ensemble.fit import FORM_MEMBERS, OVER_MARKET
 from oracle.ensemble.race_model import RaceModel, feature_version
+from oracle.ensemble.recipe import SHIPPED
 from oracle.errors import NoSuchDataset, NotEnoughData, Unavailable
+from oracle.models import families
 from oracle.registry.lifecycle import download
 from oracle.registry.pyfunc import rows_of
 from oracle.registry.versions import resolve, versions
@@ -27,7 +27,7 @@ from tests.models import world
 from tests.tracking.stores import fresh_home
 
 NAMED = {"ndcg_at_3", "ndcg_at_5", "mrr", "map", "pseudo_r2", "log_loss", "ece"}
-MEMBERS = {*FORM_MEMBERS, "market", *OVER_MARKET}
+MEMBERS = {*SHIPPED.form.members, "market", *SHIPPED.market.members}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Home:
 def quickly(dataset: Path, settings: Settings, **flags: bool) -> Trained:
     """Train as shipped, with quick learners of the same families."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "FAMILIES", small.QUICK)
+        patch.setattr(families, "FAMILIES", small.QUICK)
         patch.setattr(pipeline, "CARDS_TIMED", 10)
         return train(str(dataset), settings, **flags)
 
@@ -93,8 +93,8 @@ def test_the_run_holds_performance_data_quality_ensemble_and_speed(home: Home):
     assert 0.0 <= found["data.outlier_percentage"] < 20.0
     assert found["data.races"] == world.RACES
     assert 0.0 < found["ensemble.form.agreement"] < 1.0
-    assert {f"ensemble.form.weight.{name}" for name in FORM_MEMBERS} <= set(found)
-    assert [found[f"ensemble.model.weight.{name}"] for name in OVER_MARKET] == [0.5, 0.5]
+    assert {f"ensemble.form.weight.{name}" for name in SHIPPED.form.members} <= set(found)
+    assert [found[f"ensemble.model.weight.{name}"] for name in SHIPPED.market.members] == [0.5, 0.5]
     assert 0.0 < found["inference.latency_ms_p50"] <= found["inference.latency_ms_p95"]
     assert found["inference.latency_ms_p95"] <= found["inference.latency_ms_p99"]
     assert min(found[f"inference.{name}"] for name in ("throughput", "load_seconds", "package_mb")) > 0.0

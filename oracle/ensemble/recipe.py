@@ -1,0 +1,113 @@
+"""What an ensemble is made of, as plain data: its members with their hyperparameters, and how each pool weighs them.
+
+A sweep writes a recipe, a training reads one; `SHIPPED` is what a training takes when it is given none. A recipe says
+nothing of any dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from oracle.errors import BadInput
+from oracle.models import families
+from oracle.models.hyperparameters import Hyperparameters
+from oracle.models.ranker import Ranker
+
+FORMAT = 1
+
+EVEN, FITTED = "even", "fitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member: a family, and what replaces its shipped hyperparameters."""
+
+    family: str
+    hyperparameters: Hyperparameters = field(default_factory=dict)
+
+    def ranker(self) -> Ranker:
+        """Return the ranker, not yet fitted."""
+        return families.ranker(self.family, self.hyperparameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Which members answer together, and how they are weighed."""
+
+    members: tuple[str, ...]
+    weights: str | Mapping[str, float] = FITTED
+    """`even`; `fitted` on the validation dates; or the weights themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Members by name, and the two pools: `form` answers without odds, `market` where every starter has them."""
+
+    members: Mapping[str, Member]
+    form: Pool
+    market: Pool
+
+    def __post_init__(self) -> None:
+        for pool, sees in ((self.form, families.FORM), (self.market, families.MARKET)):
+            for name in pool.members:
+                if name not in self.members:
+                    raise BadInput("a pool names a member that the recipe does not have", value=name)
+                if sees == families.FORM and families.FAMILIES[self.members[name].family].sees != sees:
+                    raise BadInput("a member of the form pool reads odds", value=name)
+        if not self.form.members:
+            raise BadInput("a recipe needs a member that reads form", value="form.members = []")
+
+    def with_member(self, name: str, hyperparameters: Hyperparameters) -> Recipe:
+        """Return the recipe with other hyperparameters for one member."""
+        return replace(self, members={**self.members, name: Member(self.members[name].family, hyperparameters)})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as a recipe file holds them."""
+        return {
+            "format": FORMAT,
+            "members": {
+                name: {"family": m.family, "hyperparameters": dict(m.hyperparameters)}
+                for name, m in self.members.items()
+            },
+            "form": _pool_as_dict(self.form),
+            "market": _pool_as_dict(self.market),
+        }
+
+
+def _pool_as_dict(pool: Pool) -> dict[str, Any]:
+    weights = pool.weights if isinstance(pool.weights, str) else dict(pool.weights)
+    return {"members": list(pool.members), "weights": weights}
+
+
+def from_dict(values: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that `as_dict` described.
+
+    Raises:
+        BadInput: it is of another format, or names what this installation does not have.
+    """
+    if values.get("format") != FORMAT:
+        raise BadInput("the recipe has another format", value=values.get("format"), allowed=str(FORMAT))
+    try:
+        members = {name: Member(m["family"], dict(m["hyperparameters"])) for name, m in values["members"].items()}
+        for member in members.values():
+            member.ranker()  # a name that does not exist is told now, not after an hour of fitting
+        form, market = (Pool(tuple(values[p]["members"]), values[p]["weights"]) for p in ("form", "market"))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"the recipe is incomplete: {error!r}", next_step="write it with oracle tune") from error
+    return Recipe(members, form, market)
+
+
+def _shipped(*names: str) -> dict[str, Member]:
+    return {name: Member(name) for name in names}
+
+
+SHIPPED = Recipe(
+    members=_shipped(
+        "lambdarank", "race_softmax", "win", "conditional_logit", "market", "market_logit", "market_trees"
+    ),
+    form=Pool(("lambdarank", "race_softmax", "win", "conditional_logit")),
+    market=Pool(("market_logit", "market_trees"), EVEN),
+)
+"""The defaults: what they reached, and what else was tried, is in docs/models.md and docs/decisions/."""
