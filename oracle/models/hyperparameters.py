@@ -24,7 +24,7 @@ def changed(policy: P, hyperparameters: Hyperparameters) -> P:
     Raises:
         BadInput: the policy has no such number, or it is of another kind.
     """
-    own: dict[str, Any] = {f.name: getattr(policy, f.name) for f in fields(policy)}
+    own: dict[str, Any] = {f.name: getattr(policy, f.name) for f in fields(policy)}  # type: ignore[arg-type]
     unknown = sorted(set(hyperparameters) - set(own))
     if unknown:
         raise BadInput("no such hyperparameter", value=unknown[0], allowed=own or "none")
