@@ -21,7 +21,7 @@ setup: .venv/.ready ## install everything into .venv, from the lock
 	@touch $@
 
 lock: ## resolve pyproject.toml again into requirements.lock (hashes, no addresses)
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 
 demo: setup ## the main job end to end on a simulated world: simulate, ingest, train, register, serve, predict
