@@ -39,7 +39,6 @@ AGGREGATIONS = (LOG_LINEAR, STANDARDISED, RANK, STACKING)
 ON_LOG_PROBABILITY = (LOG_LINEAR, STACKING)
 """Aggregations whose weights carry the exponent: they need no scale."""
 
-METHOD = "log_linear_pooling"
 RIDGE = 1.0
 """A light pull of the weights towards zero: alike members share the weight instead of fighting over it."""
 SMALLEST_DEVIATION = 1e-9
