@@ -122,12 +122,11 @@ def search(
         )
     even = np.full(len(members), 1.0 / len(members))
     measure = _Measure(packed, policy.objective, float(np.log(inside.sizes).mean()), _factor(level))
-    tried = _drawn(members, measure, policy)
-    values = measure.values(tried)
+    tried, values = _drawn(members, measure, policy)
     best = tried[int(np.argmax(values))]
-    way = best + np.linspace(0.0, 1.0, ON_THE_WAY + 1)[1:, None] * (even - best)
-    tried = np.concatenate((tried, way))
-    chosen, noise = _nearest_even(tried, best, measure, inside)
+    way = best + np.linspace(0.0, 1.0, ON_THE_WAY + 2)[1:-1, None] * (even - best)
+    tried, values = np.concatenate((tried, way)), np.concatenate((values, measure.values(way)))
+    chosen, noise = _nearest_even(tried, values, even, measure, inside)
     value, even_value = measure.values(np.stack((chosen, even))).tolist()
     pooled = Blend(dict(zip(members, chosen.tolist(), strict=True)), policy.aggregation).calibrated(of, inside)
     return Found(
@@ -179,8 +178,8 @@ class _Measure:
         return factor
 
 
-def _drawn(members: Sequence[str], measure: _Measure, policy: SearchPolicy) -> Floats:
-    """Return float64[V, M], every vector that was drawn: non-negative, each summing to 1.
+def _drawn(members: Sequence[str], measure: _Measure, policy: SearchPolicy) -> tuple[Floats, Floats]:
+    """Return float64[V, M], every vector that was drawn, non-negative and summing to 1, and float64[V], its value.
 
     Each member alone and all evenly are among them. Draws belong to the names, so the order of the members is of no
     consequence.
@@ -197,26 +196,29 @@ def _drawn(members: Sequence[str], measure: _Measure, policy: SearchPolicy) -> F
         near = chance.dirichlet(np.ones(count), max(1, (policy.vectors - wide) // policy.rounds))[:, column]
         near = tried[int(np.argmax(values))] * (1.0 - reach) + reach * near
         tried, values = np.concatenate((tried, near)), np.concatenate((values, measure.values(near)))
-    return tried
+    return tried, values
 
 
-def _nearest_even(tried: Floats, best: Floats, measure: _Measure, races: RaceMatrix) -> tuple[Floats, float]:
+def _nearest_even(
+    tried: Floats, values: Floats, even: Floats, measure: _Measure, races: RaceMatrix
+) -> tuple[Floats, float]:
     """Return the vector nearest to even that is within one standard error of the best, and the error even weights had.
 
     The difference to the best is taken race by race, and its error over meetings, whose races share ground and weather.
     """
     _, meeting = np.unique(races.meeting.astype(str), return_inverse=True)
-    reference = measure.by_race(best[None])[0]
-    distance = np.sqrt(((tried - 1.0 / tried.shape[1]) ** 2).sum(axis=1))
-    order, noise = np.argsort(distance, kind="stable"), np.nan
-    for begin in range(0, len(order), TRIED_TOGETHER):
-        near = tried[order[begin : begin + TRIED_TOGETHER]]
-        for vector, short in zip(near, reference - measure.by_race(near), strict=True):
-            error = _standard_error(short, meeting)
-            noise = error if np.isnan(noise) else noise  # the first one is even weights
-            if short.mean() <= error:
+    best = int(np.argmax(values))
+    reference = measure.by_race(tried[best][None])[0]
+    noise = _standard_error(reference - measure.by_race(even[None])[0], meeting)
+    # Two errors of even weights behind, a vector would have to differ from the best twice as much as even weights do.
+    near = tried[values >= values[best] - 2.0 * noise]
+    near = near[np.argsort(((near - even) ** 2).sum(axis=1), kind="stable")]
+    for begin in range(0, len(near), TRIED_TOGETHER):
+        vectors = near[begin : begin + TRIED_TOGETHER]
+        for vector, short in zip(vectors, reference - measure.by_race(vectors), strict=True):
+            if short.mean() <= _standard_error(short, meeting):
                 return vector, noise
-    return best, noise
+    return tried[best], noise
 
 
 def _standard_error(values: Floats, meeting: Ints) -> float:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from oracle.ensemble.blend import LOG_LINEAR, Blend, transformed
+from oracle.ensemble.blend import LOG_LINEAR, RANK, Blend, even, transformed
 from oracle.ensemble.lanes import LANES
 from oracle.ensemble.packed import pack
 from oracle.errors import BadInput, NotEnoughData
@@ -121,6 +121,20 @@ def test_the_blend_and_the_packed_races_rank_alike_to_the_last_tie():
     gain = gains(races.position, races.offsets, POLICY)
     wanted = metrics.ndcg(blend.utility(scores, races), gain, races.offsets, 3)[packed.kept]
     np.testing.assert_allclose(packed.ndcg_by_race([list(blend.weights.values())])[0], wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("members", [2, 3, 4, 5])
+def test_ranks_that_add_up_to_a_tie_tie_here_too(members: int):
+    """First and third tie with third and first: a fused multiply-add would part them, and `Blend.utility` does not."""
+    chance = np.random.default_rng(members)
+    sizes = chance.integers(4, 17, 300)
+    races = made(np.zeros(sizes.sum()), sizes, np.concatenate([chance.permutation(n) + 1.0 for n in sizes]))
+    scores = {f"m{i}": chance.standard_normal(len(races.position)) for i in range(members)}
+    pooled = even(list(scores), RANK)
+    packed = pack([transformed(RANK, s, races) for s in scores.values()], races, POLICY)
+    gain = gains(races.position, races.offsets, POLICY)
+    wanted = metrics.ndcg(pooled.utility(scores, races), gain, races.offsets, 3)
+    np.testing.assert_allclose(packed.ndcg_by_race([list(pooled.weights.values())])[0], wanted, rtol=0, atol=1e-12)
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.25, 2.0, 1024.0]))
