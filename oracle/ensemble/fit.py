@@ -7,7 +7,7 @@ third is looked at until the report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from oracle.data.splits import Split, split
 from oracle.ensemble.blend import Blend
+from oracle.ensemble.folds import out_of_fold
 from oracle.ensemble.pooling import Chemistry, chemistry, weighed
-from oracle.ensemble.recipe import SHIPPED, Member, Recipe
+from oracle.ensemble.recipe import SHIPPED, SHRUNK, Member, Recipe
 from oracle.errors import NotEnoughData
 from oracle.features import registry
 from oracle.features.matrix import RaceMatrix
@@ -119,10 +120,16 @@ def fit(
     watched = {n: _fit(m, train, validation, seed, threads, progress) for n, m in chosen.items()}
     scores = {n: m.score(validation) for n, m in watched.items()}
     form = weighed(recipe.form, scores, validation, evaluation, seed)
-    pooled = weighed(recipe.market, scores, validation, evaluation, seed) if priced else None
+    learned = races.take(parts.train | parts.validation)
+    asked: tuple[Mapping[str, Floats], RaceMatrix] = (scores, validation)
+    if priced and recipe.market.weights == SHRUNK:
+        # Corrections of the market are too small for one validation period: they are weighed on expanding folds.
+        asked = (out_of_fold(_learners(recipe, seed, threads, progress), learned, splits.purge_days), learned)
+    pooled = weighed(recipe.market, *asked, evaluation, seed) if priced else None
     held_out = (pooled or form).probability(scores, validation)
-    both = races.take(parts.train | parts.validation)
-    members = {n: m.settled().fit(_seen_by(chosen[n], both), None, seed, threads, progress) for n, m in watched.items()}
+    members = {
+        n: m.settled().fit(_seen_by(chosen[n], learned), None, seed, threads, progress) for n, m in watched.items()
+    }
     return Fitted(
         recipe=recipe,
         members=members,
@@ -136,8 +143,11 @@ def fit(
         },
         split=parts,
         chemistry={
-            which: chemistry(pool, weights, scores, validation, evaluation, seed)
-            for which, pool, weights in (("form", recipe.form, form), ("model", recipe.market, pooled))
+            which: chemistry(pool, weights, *on, evaluation, seed)
+            for which, pool, weights, on in (
+                ("form", recipe.form, form, (scores, validation)),
+                ("model", recipe.market, pooled, asked),
+            )
             if weights is not None
         },
         test=judge(members, form, pooled, test, evaluation),
@@ -221,6 +231,17 @@ def _members(recipe: Recipe, priced: bool) -> dict[str, Member]:
     if priced:
         names = tuple(dict.fromkeys((*names, MARKET, *recipe.market.members)))
     return {name: recipe.members.get(name) or Member(name) for name in names}
+
+
+def _learners(
+    recipe: Recipe, seed: int, threads: int, progress: Progress
+) -> Mapping[str, Callable[[RaceMatrix], FittedRanker]]:
+    """Return how each member of the market pool learns from the races of a fold."""
+
+    def learner(member: Member) -> Callable[[RaceMatrix], FittedRanker]:
+        return lambda train: member.ranker().fit(_seen_by(member, train), None, seed, threads, progress)
+
+    return {name: learner(recipe.members[name]) for name in recipe.market.members}
 
 
 def _seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:

@@ -39,6 +39,7 @@ def matrix(races: Races, reading: Reading, feature_set: str) -> RaceMatrix:
         day=races.day,
         position=races.numbers["position"],
         market=multiplicative(races.numbers["odds"], races.offsets),
+        odds=races.numbers["odds"],
         race_id=races.texts["race_id"][races.offsets[:-1]],
         meeting=_meetings(races),
     )
@@ -96,6 +97,7 @@ def _joined(parts: list[RaceMatrix]) -> RaceMatrix:
         day=np.concatenate([p.day for p in parts]),
         position=np.concatenate([p.position for p in parts]),
         market=np.concatenate([p.market for p in parts]),
+        odds=np.concatenate([p.odds for p in parts]),
         race_id=np.concatenate([p.race_id for p in parts]),
         meeting=np.concatenate([p.meeting for p in parts]),
     )

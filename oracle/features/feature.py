@@ -109,3 +109,5 @@ class Feature:
     meaning: str
     compute: Callable[[View], Floats]
     version: int = 1
+    beyond_market: bool = False
+    """Measured against what the market expected: the part of form that odds have not taken in already."""

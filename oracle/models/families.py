@@ -33,6 +33,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "win": Family(lambda: gbdt.Trees("win"), gbdt.restore),
         conditional_logit.FAMILY: Family(conditional_logit.ConditionalLogit, conditional_logit.restore),
         market.FAMILY: Family(market.Market, market.restore, MARKET),
+        market.BY_POWER: Family(lambda: market.Market(market.BY_POWER), market.restore, MARKET),
         "market_logit": Family(
             over_market.logit, over_market.restoring(conditional_logit.restore, conditional_logit.FAMILY), MARKET
         ),
