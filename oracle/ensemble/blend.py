@@ -13,11 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from oracle.errors import BadInput
+from oracle.features import within
 from oracle.features.matrix import RaceMatrix
 from oracle.models.conditional_logit import LogitPolicy, fit_utility
 from oracle.ranking.races import Floats, softmax, sum_by_race
 
 METHOD = "log_linear_pooling"
+
+LOG_LINEAR, STACKING, STANDARDISED, RANK = "log_linear", "stacking", "standardised", "rank"
+AGGREGATIONS = (LOG_LINEAR, STACKING, STANDARDISED, RANK)
 RIDGE = 1.0
 """A light pull of the weights towards zero: alike members share the weight instead of fighting over it."""
 
@@ -27,18 +32,43 @@ class Blend:
     """Weight per member; a member that adds nothing has weight 0."""
 
     weights: Mapping[str, float]
+    aggregation: str = LOG_LINEAR
+    """What is weighted and added: log-probabilities, scores of the race made standard, or ranks in it."""
+    scale: float = 1.0
+    """Factor on the sum."""
+
+    @property
+    def used(self) -> dict[str, float]:
+        """The members that have a weight."""
+        return {name: w for name, w in self.weights.items() if w > 0}
 
     def utility(self, scores: Mapping[str, Floats], races: RaceMatrix) -> Floats:
         """Return float64[N], the pooled log-probability up to a constant of the race; NaN where a member has NaN."""
-        used = {name: w for name, w in self.weights.items() if w > 0}
         pooled = np.zeros(len(races.position))
-        for name, weight in used.items():
-            pooled = pooled + weight * log_probability(scores[name], races)
-        return pooled
+        for name, weight in self.used.items():
+            pooled = pooled + weight * transformed(self.aggregation, scores[name], races)
+        return pooled if self.scale == 1.0 else pooled * self.scale
 
     def probability(self, scores: Mapping[str, Floats], races: RaceMatrix) -> Floats:
         """Return float64[N], win probabilities that sum to 1 in each race."""
         return softmax(self.utility(scores, races), races.offsets)
+
+
+def transformed(aggregation: str, score: Floats, races: RaceMatrix) -> Floats:
+    """Return float64[N], the score of a member as an aggregation weighs it.
+
+    Raises:
+        BadInput: there is no such aggregation.
+    """
+    if aggregation in (LOG_LINEAR, STACKING):
+        return log_probability(score, races)
+    if aggregation == RANK:
+        return _ranks(score, races)
+    if aggregation == STANDARDISED:
+        centred = within.centred(score, races.offsets)
+        spread = np.sqrt(sum_by_race(centred**2, races.offsets) / races.sizes)
+        return np.asarray(centred / np.repeat(np.maximum(spread, 1e-12), races.sizes))
+    raise BadInput("no such aggregation", value=aggregation, allowed=AGGREGATIONS)
 
 
 def log_probability(score: Floats, races: RaceMatrix) -> Floats:

@@ -7,8 +7,10 @@ third is looked at until the report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +56,8 @@ class Fitted:
     split: Split
     agreement: float
     test: TestReport
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Wall-clock time of each member's two fits."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,19 @@ def fit(
     train, validation, test = (_enough(races, mask, name) for name, mask in _periods(parts))
     priced = _has_market(train, validation)
     chosen = _members(recipe, priced)
-    watched = {n: _fit(m, train, validation, seed, threads, progress) for n, m in chosen.items()}
+    seconds: dict[str, float] = {}
+    watched = {
+        n: _timed(seconds, n, partial(_fit, m, train, validation, seed, threads, progress)) for n, m in chosen.items()
+    }
     scores = {n: m.score(validation) for n, m in watched.items()}
     form = _weighed(recipe.form, scores, validation)
     pooled = _weighed(recipe.market, scores, validation) if priced else None
     held_out = (pooled or form).probability(scores, validation)
     both = races.take(parts.train | parts.validation)
-    members = {n: m.settled().fit(_seen_by(chosen[n], both), None, seed, threads, progress) for n, m in watched.items()}
+    members = {
+        n: _timed(seconds, n, partial(m.settled().fit, _seen_by(chosen[n], both), None, seed, threads, progress))
+        for n, m in watched.items()
+    }
     return Fitted(
         recipe=recipe,
         members=members,
@@ -131,6 +141,7 @@ def fit(
         split=parts,
         agreement=blend.agreement({n: scores[n] for n in recipe.form.members}, validation),
         test=judge(members, form, pooled, test, evaluation),
+        seconds=seconds,
     )
 
 
@@ -229,6 +240,14 @@ def _weighed(pool: Pool, scores: Mapping[str, Floats], races: RaceMatrix) -> Ble
 def _seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
     """Return the races as a member may see them: form members see nothing of the odds."""
     return races.only([f.name for f in registry.features(FAMILIES[member.family].sees)])
+
+
+def _timed(seconds: dict[str, float], name: str, work: Callable[[], FittedRanker]) -> FittedRanker:
+    """Do the work and add its time to the member's."""
+    began = time.perf_counter()
+    done = work()
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+    return done
 
 
 def _fit(

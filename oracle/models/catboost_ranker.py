@@ -24,6 +24,7 @@ from oracle.ranking.outcome import relevance
 from oracle.ranking.races import Floats
 
 FAMILY = "catboost"
+MAGIC = b"CBM1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,13 @@ def _loaded(forest: bytes) -> Any:
     return library(FAMILY).CatBoost().load_model(blob=forest)
 
 
+def _whole(forest: bytes) -> bytes:
+    """Return the bytes if they are as long as their head says: CatBoost itself would read on past their end."""
+    if forest[:4] != MAGIC or len(forest) != len(MAGIC) + 4 + int.from_bytes(forest[4:8], "little"):
+        raise ValueError("the bytes are cut off, or not those of a forest")
+    return forest
+
+
 def ranker() -> Catboost:
     """Return the family with its shipped hyperparameters.
 
@@ -194,7 +202,7 @@ def restore(family: str, files: Files) -> FittedCatboost:
     forest, facts = unsealed(family, files)
     error_of_catboost = library(FAMILY).CatBoostError
     try:
-        model, features = _loaded(forest), tuple(facts["features"])
+        model, features = _loaded(_whole(forest)), tuple(facts["features"])
         if len(model.feature_names_) != len(features):
             raise ValueError("the features are not those of the forest")
         return FittedCatboost(model, float(facts["scale"]), CatboostPolicy(**facts["policy"]), features)

@@ -7,6 +7,7 @@ histograms are summed in one order, so the same seed gives the same forest for a
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -109,14 +110,14 @@ class FittedXgboost:
         return {**asdict(self.policy), "trees": self.trees, "scale": self.scale}
 
     def dump(self) -> Files:
-        """Return the forest in XGBoost's binary JSON, sealed, and its facts."""
+        """Return the forest in XGBoost's JSON, sealed, and its facts."""
         facts = {
             "features": self.features,
             "trees": self.trees,
             "scale": self.scale,
             "policy": asdict(self.policy),
         }
-        return sealed(bytes(self.booster.save_raw("ubj")), facts)
+        return sealed(bytes(self.booster.save_raw("json")), facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class Xgboost:
         if validation is not None:
             held_out = [_raw(booster, validation, step) for step in steps]
             found = stop(steps, learned, held_out, train, validation, base)
-        bare = _loaded(bytes(booster[: found.trees].save_raw("ubj")))
+        bare = _loaded(bytes(booster[: found.trees].save_raw("json")))
         return FittedXgboost(bare, found.trees, found.scale, self.policy, train.names, found.curve)
 
 
@@ -178,6 +179,29 @@ def _loaded(forest: bytes) -> Any:
     booster = library(FAMILY).Booster({"nthread": 1, "verbosity": 0})
     booster.load_model(bytearray(forest))
     return booster
+
+
+def _checked(forest: bytes, features: int) -> bytes:
+    """Return the bytes if they are trees over so many features whose every branch leads to a node of its tree.
+
+    XGBoost does not look itself: it ends the process on a file that is cut off, and follows any branch anywhere.
+    """
+    learner = json.loads(forest)["learner"]
+    if int(learner["learner_model_param"]["num_feature"]) != features:
+        raise ValueError("the features are not those of the forest")
+    for tree in learner["gradient_booster"]["model"]["trees"]:
+        nodes = int(tree["tree_param"]["num_nodes"])
+        for name, least, most in (
+            ("left_children", -1, nodes),
+            ("right_children", -1, nodes),
+            ("split_indices", 0, features),
+            ("split_conditions", -np.inf, np.inf),
+            ("base_weights", -np.inf, np.inf),
+        ):
+            column = np.asarray(tree[name], dtype=np.float64)
+            if column.shape != (nodes,) or not ((column >= least) & (column < most)).all():
+                raise ValueError(f"{name} of a tree leads nowhere")
+    return forest
 
 
 def ranker() -> Xgboost:
@@ -201,9 +225,10 @@ def restore(family: str, files: Files) -> FittedXgboost:
     error_of_xgboost = library(FAMILY).core.XGBoostError
     try:
         policy = XgboostPolicy(**facts["policy"])
-        booster, features = _loaded(forest), tuple(facts["features"])
-        if booster.num_features() != len(features) or booster.num_boosted_rounds() != facts["trees"]:
-            raise ValueError("features or trees are not those of the forest")
+        features = tuple(facts["features"])
+        booster = _loaded(_checked(forest, len(features)))
+        if booster.num_boosted_rounds() != facts["trees"]:
+            raise ValueError("the trees are not those of the forest")
         return FittedXgboost(booster, facts["trees"], float(facts["scale"]), policy, features)
     except (KeyError, TypeError, ValueError, error_of_xgboost) as error:
         raise UntrustedPackage(f"the {family} forest cannot be restored: {error}") from error
