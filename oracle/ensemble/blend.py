@@ -47,7 +47,7 @@ class Blend:
         pooled = np.zeros(len(races.position))
         for name, weight in self.used.items():
             pooled = pooled + weight * transformed(self.aggregation, scores[name], races)
-        return pooled if self.scale == 1.0 else pooled * self.scale
+        return pooled * self.scale
 
     def probability(self, scores: Mapping[str, Floats], races: RaceMatrix) -> Floats:
         """Return float64[N], win probabilities that sum to 1 in each race."""

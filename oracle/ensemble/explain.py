@@ -92,6 +92,8 @@ def of_runners(found: Contributions, races: RaceMatrix, odds: Floats) -> list[Ru
 def _of_runner(
     names: Sequence[str], order: Sequence[int], adds: Floats, values: Sequence[np.float32], score: float
 ) -> RunnerExplanation:
+    if np.isnan(score):
+        return RunnerExplanation(score, ())  # nothing explains a score that is not there
     told = tuple(Contribution(names[i], _shown(values[i]), float(adds[i])) for i in order if abs(adds[i]) > NEGLIGIBLE)
     return RunnerExplanation(score - sum(c.contribution for c in told), told)
 

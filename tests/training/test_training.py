@@ -107,6 +107,8 @@ def test_the_curve_of_a_member_is_recorded_at_its_own_steps(home: Home, member: 
     client, curve = home.tracking.client, home.trained.fitted.watched[member].curve
     told = client.get_metric_history(home.trained.run_id, f"training.{member}.validation_loss")
     assert [(m.step, m.value) for m in told] == list(zip(curve.steps, curve.loss, strict=True))
+    told = client.get_metric_history(home.trained.run_id, f"training.{member}.loss")
+    assert [(m.step, m.value) for m in told] == list(zip(curve.steps, curve.training, strict=True))
     metrics = client.get_run(home.trained.run_id).data.metrics
     best = curve.steps[int(np.argmin(curve.loss))]
     assert metrics[f"training.{member}.best_iteration"] == best
