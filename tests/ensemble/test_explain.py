@@ -199,6 +199,20 @@ def test_members_of_optional_libraries_are_explained_through_the_ensemble():
     np.testing.assert_allclose(found.total, blend.utility(scores, few()), rtol=0, atol=CLOSE)
 
 
+def test_a_package_with_members_of_optional_libraries_explains_the_same_once_loaded(
+    model: RaceModel, card: RaceCard, tmp_path: Path
+):
+    names = [n for n, f in FAMILIES.items() if f.extra]
+    for name in names:
+        pytest.importorskip(str(FAMILIES[name].extra))
+    form = Blend(dict.fromkeys([*names, "win"], 0.5))
+    mixed = dataclasses.replace(model, members={n: fitted(n) for n in form.weights}, form=form, market=None)
+    mixed.save(tmp_path / "package")
+    again = RaceModel.load(tmp_path / "package")
+    assert again.explain([card]) == mixed.explain([card])
+    adds_up(card, again.explain([card])[0])
+
+
 @given(st.integers(0, 60))
 def test_a_shortened_explanation_adds_up_as_well(top: int):
     chance = np.random.default_rng(3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,6 +71,14 @@ def test_the_weights_of_the_places_are_a_hyperparameter_of_the_race_softmax_alon
     for other in ("lambdarank", "rank_xendcg", "win", "expected_finish", "market_trees"):
         with pytest.raises(BadInput, match="decay"):
             families.ranker(other, {"decay": (1.0, 0.5)})
+
+
+def test_a_forest_saved_before_its_places_could_be_weighed_has_the_weights_of_then():
+    files = dict(fitted("race_softmax").dump())
+    facts = json.loads(files["facts.json"])
+    del facts["policy"]["decay"]
+    old = families.restore("race_softmax", files | {"facts.json": json.dumps(facts).encode()})
+    assert dict(old.dump()) == files
 
 
 @pytest.mark.parametrize("family", ["lambdarank", "win", "race_softmax", "rank_xendcg", "xgboost"])

@@ -99,6 +99,7 @@ def test_the_run_holds_performance_data_quality_ensemble_and_speed(home: Home):
     assert found["inference.latency_ms_p95"] <= found["inference.latency_ms_p99"]
     assert min(found[f"inference.{name}"] for name in ("throughput", "load_seconds", "package_mb")) > 0.0
     assert min(found["training.seconds"], found["training.peak_memory_mb"]) > 0.0
+    assert all(found[f"training.{name}.seconds"] > 0.0 for name in home.trained.fitted.members)
     assert all(math.isfinite(value) for value in found.values())
 
 
