@@ -89,6 +89,10 @@ class NoSuchModel(BadInput):
     """The registry holds no such model, version or alias."""
 
 
+class MissingExtra(BadInput):
+    """A model family needs an optional library that is not installed."""
+
+
 class Refused(OracleError):
     """The system can do it and will not: a gate, a leak, a missing approval. Exit code 3."""
 

@@ -32,7 +32,7 @@ def predict(
     """
     from oracle.serving.body import read_card  # pydantic models and the registry's client are slow to import
 
-    body = _read(card, settings.load().serving.max_body_bytes)
+    body = read_bytes(card, settings.load().serving.max_body_bytes)
     read_card(body)  # a malformed card is told at once, before seconds are spent on the registry
     from oracle.serving.wiring import GatewayArgs, gateway, wire
 
@@ -40,7 +40,7 @@ def predict(
     emit(orjson.loads(told.model_dump_json()), json=json, text=lambda: table(told))
 
 
-def _read(card: str, limit: int) -> bytes:
+def read_bytes(card: str, limit: int) -> bytes:
     """Return the bytes of the file, or of standard input, at most one more than the limit."""
     try:
         if card == "-":

@@ -7,8 +7,10 @@ third is looked at until the report.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +58,8 @@ class Fitted:
     chemistry: Mapping[str, Chemistry]
     """How the members of each pool, `form` and `model`, go together on the dates their weights were chosen on."""
     test: TestReport
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Wall-clock time of each member's two fits."""
 
     @property
     def agreement(self) -> float:
@@ -117,7 +121,10 @@ def fit(
     train, validation, test = (_enough(races, mask, name) for name, mask in _periods(parts))
     priced = _has_market(train, validation)
     chosen = _members(recipe, priced)
-    watched = {n: _fit(m, train, validation, seed, threads, progress) for n, m in chosen.items()}
+    seconds: dict[str, float] = {}
+    watched = {
+        n: _timed(seconds, n, partial(_fit, m, train, validation, seed, threads, progress)) for n, m in chosen.items()
+    }
     scores = {n: m.score(validation) for n, m in watched.items()}
     form = weighed(recipe.form, scores, validation, evaluation, seed)
     learned = races.take(parts.train | parts.validation)
@@ -128,7 +135,8 @@ def fit(
     pooled = weighed(recipe.market, *asked, evaluation, seed) if priced else None
     held_out = (pooled or form).probability(scores, validation)
     members = {
-        n: m.settled().fit(_seen_by(chosen[n], learned), None, seed, threads, progress) for n, m in watched.items()
+        n: _timed(seconds, n, partial(m.settled().fit, _seen_by(chosen[n], learned), None, seed, threads, progress))
+        for n, m in watched.items()
     }
     return Fitted(
         recipe=recipe,
@@ -151,6 +159,7 @@ def fit(
             if weights is not None
         },
         test=judge(members, form, pooled, test, evaluation),
+        seconds=seconds,
     )
 
 
@@ -247,6 +256,14 @@ def _learners(
 def _seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
     """Return the races as a member may see them: form members see nothing of the odds."""
     return races.only([f.name for f in registry.features(FAMILIES[member.family].sees)])
+
+
+def _timed(seconds: dict[str, float], name: str, work: Callable[[], FittedRanker]) -> FittedRanker:
+    """Do the work and add its time to the member's."""
+    began = time.perf_counter()
+    done = work()
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+    return done
 
 
 def _fit(

@@ -19,17 +19,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oracle.ensemble import blend
+from oracle.ensemble import blend, explain
 from oracle.ensemble.blend import Blend
 from oracle.errors import BadCard, BadInput, UntrustedPackage
 from oracle.features import build, registry
 from oracle.features.ledger import DAY
+from oracle.features.matrix import RaceMatrix
 from oracle.features.races import Races, from_cards, from_frame
 from oracle.features.state import State
 from oracle.models import families, package
 from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import FittedRanker
-from oracle.race import CardPrediction, RaceCard, RunnerPrediction
+from oracle.race import CardExplanation, CardPrediction, RaceCard, RunnerExplanation, RunnerPrediction
 from oracle.ranking import market as market_terms
 from oracle.ranking.plackett_luce import Discount, place
 from oracle.ranking.races import Bools, Floats, Ints, offsets_of, softmax
@@ -67,6 +68,20 @@ def feature_version() -> str:
     return "+".join(registry.fingerprint(name) for name in registry.SETS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """Cards as races, with every score that an answer rests on."""
+
+    races: Races
+    matrix: RaceMatrix
+    scores: Mapping[str, Floats]
+    utility: Floats
+    priced: Bools
+    """bool[R], whether the blend with the market answers."""
+    known: Bools
+    """bool[N], whether the horse ever ran in the history."""
+
+
 @dataclass
 class RaceModel:
     """A fitted model with its state. Predicting changes nothing; `advance` carries the form forward."""
@@ -85,16 +100,22 @@ class RaceModel:
         Raises:
             BadCard: a card has fewer than two starters.
         """
-        for card in cards:
-            starters = sum(not r.withdrawn for r in card.runners)
-            if starters < 2:
-                raise BadCard(
-                    "a race needs at least two runners that are not withdrawn", value=starters, allowed="2 or more"
-                )
+        return self._answer(cards, self._priced(cards)) if cards else []
+
+    def explain(self, cards: Sequence[RaceCard]) -> list[CardExplanation]:
+        """Return the answer to each card as `predict` gives it, and what each feature adds to each score.
+
+        Raises:
+            BadCard: a card has fewer than two starters.
+        """
         if not cards:
             return []
-        races = from_cards(cards, self.state.alias)
-        return self._answer(cards, races)
+        found = self._priced(cards)
+        why = self._why(found)
+        return [
+            CardExplanation(said, tuple(None if row < 0 else why[row] for row in rows.tolist()))
+            for said, rows in zip(self._answer(cards, found), _rows_of(cards, found.races), strict=True)
+        ]
 
     def advance(self, results: pd.DataFrame) -> None:
         """Fold the results of later races into the form, in the order of their off times.
@@ -108,7 +129,15 @@ class RaceModel:
             last = max(self.about.state_through, str(races.day.max().astype("datetime64[D]")))
             self.about = replace(self.about, state_through=last)
 
-    def _answer(self, cards: Sequence[RaceCard], races: Races) -> list[CardPrediction]:
+    def _priced(self, cards: Sequence[RaceCard]) -> _Priced:
+        """Return the cards as races with every score that an answer rests on."""
+        for card in cards:
+            starters = sum(not r.withdrawn for r in card.runners)
+            if starters < 2:
+                raise BadCard(
+                    "a race needs at least two runners that are not withdrawn", value=starters, allowed="2 or more"
+                )
+        races = from_cards(cards, self.state.alias)
         reading = self.state.read(races)
         matrix = build.matrix(races, reading, FEATURE_SET)
         scores = {name: member.score(matrix) for name, member in self.members.items()}
@@ -117,10 +146,26 @@ class RaceModel:
         if self.market is not None:
             priced = scored(scores[MARKET], matrix.offsets)
             utility = np.where(np.repeat(priced, matrix.sizes), self.market.utility(scores, matrix), utility)
+        return _Priced(races, matrix, scores, utility, priced, ~np.isnan(reading.last["horse"]))
+
+    def _why(self, found: _Priced) -> dict[int, RunnerExplanation]:
+        """Return the explanation of each row, by the blend that answers its race."""
+        why: dict[int, RunnerExplanation] = {}
+        for pooled, mask in ((self.form, ~found.priced), (self.market, found.priced)):
+            if pooled is not None and mask.any():
+                rows = np.flatnonzero(np.repeat(mask, found.matrix.sizes))
+                races = found.matrix.take(mask)
+                scores = {name: score[rows] for name, score in found.scores.items()}
+                parts = explain.contributions(pooled, self.members, scores, races)
+                told = explain.of_runners(parts, races, found.races.numbers["odds"][rows])
+                why |= dict(zip(rows.tolist(), told, strict=True))
+        return why
+
+    def _answer(self, cards: Sequence[RaceCard], found: _Priced) -> list[CardPrediction]:
+        races, utility, priced, known = found.races, found.utility, found.priced, found.known
         win = softmax(utility, races.offsets)
-        places = market_terms.BRITISH_IRISH.places(matrix.sizes)
+        places = market_terms.BRITISH_IRISH.places(found.matrix.sizes)
         placing = place(win, races.offsets, places, self.discount)
-        known = ~np.isnan(reading.last["horse"])
         answers = []
         for i, (card, rows) in enumerate(zip(cards, _rows_of(cards, races), strict=True)):
             runners = _runners(card, rows, utility, win, placing, known)

@@ -20,6 +20,7 @@ from oracle.errors import UntrustedPackage
 from oracle.features import within
 from oracle.features.matrix import RaceMatrix
 from oracle.features.registry import BEYOND_MARKET
+from oracle.models.contributions import Contributions, adding_up
 from oracle.models.hyperparameters import Hyperparameters, changed
 from oracle.models.places import DECAY, OUT, places
 from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker, scale_of, validation_loss
@@ -75,6 +76,11 @@ class FittedLogit:
     def score(self, races: RaceMatrix) -> Floats:
         """Return float64[N] utilities."""
         return _utility(_design(races.only(self.features), self.deviation), self.weights) * self.scale
+
+    def contributions(self, races: RaceMatrix) -> Contributions:
+        """Return weight times deviation from the race's mean."""
+        design = _design(races.only(self.features), self.deviation)
+        return adding_up(self.features, design * (self.weights * self.scale), self.score(races))
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the absolute weights."""
@@ -142,6 +148,7 @@ class ConditionalLogit:
         held_out = None if validation is None else _design(validation.only(train.names), deviation)
         best: FittedLogit | None = None
         losses: list[float] = []
+        told: list[float] = []
         start = np.zeros(design.shape[1])
         for penalty in progress(sorted(self.policy.penalties, reverse=True), FAMILY, len(self.policy.penalties)):
             pull = self.policy.pull(penalty, train.names)
@@ -153,11 +160,13 @@ class ConditionalLogit:
                 scale = scale_of(utility, validation) if base is None else 1.0
                 whole = utility * scale + (0.0 if base is None else base.score(validation))
                 losses.append(validation_loss(whole, validation))
+                under = 0.0 if offset is None else offset
+                told.append(validation_loss(_utility(design, start) * scale + under, train))
             if best is None or (losses and losses[-1] == min(losses)):
                 best = FittedLogit(train.names, deviation, start, penalty, scale, self.policy)
         if best is None:
             raise ValueError("no penalty to fit with")
-        return replace(best, curve=Curve(tuple(range(1, len(losses) + 1)), tuple(losses)))
+        return replace(best, curve=Curve(tuple(range(1, len(losses) + 1)), tuple(losses), tuple(told)))
 
 
 def _deviation(races: RaceMatrix) -> Floats:

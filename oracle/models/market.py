@@ -15,6 +15,7 @@ import numpy as np
 
 from oracle.errors import UntrustedPackage
 from oracle.features.matrix import RaceMatrix
+from oracle.models.contributions import ODDS, Contributions, adding_up
 from oracle.models.hyperparameters import Hyperparameters, changed
 from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker
 from oracle.progress import Progress
@@ -40,6 +41,11 @@ class FittedMarket:
     def score(self, races: RaceMatrix) -> Floats:
         """Return float64[N] utilities; NaN for races in which a starter lacks odds."""
         return self.exponent * np.log(np.maximum(_probability(self.family, races), FLOOR))
+
+    def contributions(self, races: RaceMatrix) -> Contributions:
+        """Return the odds as the only contribution."""
+        score = self.score(races)
+        return adding_up((ODDS,), score[:, None], score)
 
     def importance(self) -> dict[str, float]:
         """Return nothing: it reads odds only."""

@@ -15,6 +15,7 @@ import numpy as np
 from oracle.features.matrix import RaceMatrix
 from oracle.models import market
 from oracle.models.conditional_logit import ConditionalLogit, LogitPolicy
+from oracle.models.contributions import Contributions
 from oracle.models.gbdt import TreePolicy, Trees
 from oracle.models.hyperparameters import Hyperparameters
 from oracle.models.ranker import Curve, Files, FittedRanker, Ranker
@@ -53,6 +54,10 @@ class FittedOverMarket:
     def score(self, races: RaceMatrix) -> Floats:
         """Return float64[N] utilities; NaN for races in which a starter lacks odds."""
         return self.market.score(races) + self.correction.score(races)
+
+    def contributions(self, races: RaceMatrix) -> Contributions:
+        """Return those of the market and those of the correction."""
+        return self.market.contributions(races) + self.correction.contributions(races)
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the correction."""

@@ -8,11 +8,12 @@ turns bytes into these, `oracle.serving.http` turns these into HTTP.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from oracle.race import CardPrediction, RaceCard, RaceType, Runner
+from oracle.race import CardExplanation, CardPrediction, RaceCard, RaceType, Runner, RunnerExplanation
 from oracle.serving import fields
 from oracle.serving.fields import refusal
 
@@ -169,6 +170,35 @@ class PredictionMessage(_Message):
     runners: tuple[RunnerAnswer, ...]
 
 
+class ContributionMessage(_Message):
+    """What one feature adds to the score of one runner."""
+
+    feature: str
+    value: float | None = Field(description="The feature's value; null where it is missing.")
+    contribution: float = Field(description="Above 0 where it speaks for this runner more than for the field.")
+
+
+class ExplanationMessage(_Message):
+    """Why a runner has its score: base, contributions and others add up to it."""
+
+    base: float = Field(description="What every runner of the race has in common.")
+    contributions: tuple[ContributionMessage, ...] = Field(description="By absolute size, the largest first.")
+    others: float = Field(description="Sum of the contributions that were not asked for; 0 where all are listed.")
+
+
+class ExplainedRunner(RunnerAnswer):
+    """What the model says of one runner, and why."""
+
+    explanation: ExplanationMessage | None = Field(description="Null for a withdrawn runner.")
+
+
+class ExplainedMessage(PredictionMessage):
+    """The answer to a card with the reasons for each score (`?explain=true`)."""
+
+    runners: tuple[ExplainedRunner, ...]
+    meanings: dict[str, str] = Field(description="What each feature that contributes means.")
+
+
 class ProblemMessage(BaseModel):
     """One thing that is wrong, where, and what would be right."""
 
@@ -226,3 +256,27 @@ def answer(
         notes=said.notes,
         runners=runners,
     )
+
+
+def explained(said: PredictionMessage, why: CardExplanation, meanings: Mapping[str, str]) -> ExplainedMessage:
+    """Return an answer with its reasons.
+
+    Args:
+        said: The answer.
+        why: The reasons, runners in the order of the card.
+        meanings: What each feature means.
+    """
+    runners = tuple(
+        ExplainedRunner(**dict(runner), explanation=None if reasons is None else _reasons(reasons))
+        for runner, reasons in zip(said.runners, why.runners, strict=True)
+    )
+    named = {c.feature for reasons in why.runners if reasons is not None for c in reasons.contributions}
+    told = {name: meaning for name, meaning in meanings.items() if name in named}
+    return ExplainedMessage(**dict(said) | {"runners": runners}, meanings=told)
+
+
+def _reasons(of: RunnerExplanation) -> ExplanationMessage:
+    parts = tuple(
+        ContributionMessage(feature=c.feature, value=c.value, contribution=c.contribution) for c in of.contributions
+    )
+    return ExplanationMessage(base=of.base, contributions=parts, others=of.others)

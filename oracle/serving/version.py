@@ -13,7 +13,7 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oracle.race import CardPrediction, RaceCard
+from oracle.race import CardExplanation, CardPrediction, RaceCard
 from oracle.serving.messages import ModelMessage
 
 
@@ -22,6 +22,10 @@ class Predictor(Protocol):
 
     def predict(self, cards: Sequence[RaceCard]) -> list[CardPrediction]:
         """Return one prediction per card, runners in the order of the card."""
+        ...
+
+    def explain(self, cards: Sequence[RaceCard]) -> list[CardExplanation]:
+        """Return the same predictions, and what each feature adds to each score."""
         ...
 
 

@@ -54,7 +54,7 @@ def _training() -> Iterator[Metric]:
     yield Metric(
         "training.{member}.converged", group, "1 where it stopped by its own rule, 0 at its limit.", "0 or 1", _UP
     )
-    yield Metric("training.{member}.seconds", group, "Wall-clock time of the fit.", "s", _DOWN)
+    yield Metric("training.{member}.seconds", group, "Wall-clock time of its fits, the refit included.", "s", _DOWN)
     yield Metric("training.seconds", group, "Wall-clock time of the whole training, features included.", "s", _DOWN)
     yield Metric("training.peak_memory_mb", group, "Largest resident memory of the process.", "MB", _DOWN)
 

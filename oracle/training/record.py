@@ -15,6 +15,8 @@ from oracle.ensemble.fit import Fitted
 from oracle.ensemble.race_model import FEATURE_SET, feature_version
 from oracle.ensemble.recipe import Pool
 from oracle.features.quality import Quality, quality
+from oracle.models.extras import library
+from oracle.models.families import FAMILIES
 from oracle.ranking.report import Report
 from oracle.settings import Settings
 from oracle.tracking.catalogue import numbers_of
@@ -59,6 +61,8 @@ def record(
             for name, member in fitted.members.items()
         }
     )
+    needed = {FAMILIES[member.family].extra for member in fitted.members.values()} - {None}
+    recorder.params({"library": {name: library(name).__version__ for name in needed if name}})
     for period, mask in (
         ("train", fitted.split.train),
         ("validation", fitted.split.validation),
@@ -89,9 +93,11 @@ def record(
                     f"training.{name}.validation_ndcg_at_3": reached.ndcg_at_3,
                 }
             )
+    recorder.metrics({f"training.{name}.seconds": spent for name, spent in fitted.seconds.items()})
     for name, member in fitted.watched.items():
         if member.curve.steps:
             recorder.curve(f"training.{name}.validation_loss", member.curve.loss, member.curve.steps)
+            recorder.curve(f"training.{name}.loss", member.curve.training, member.curve.steps)
             best = member.curve.steps[int(np.argmin(member.curve.loss))]
             recorder.metrics(
                 {

@@ -110,6 +110,7 @@ def test_the_run_holds_performance_data_quality_ensemble_and_speed(home: Home):
     assert found["inference.latency_ms_p95"] <= found["inference.latency_ms_p99"]
     assert min(found[f"inference.{name}"] for name in ("throughput", "load_seconds", "package_mb")) > 0.0
     assert min(found["training.seconds"], found["training.peak_memory_mb"]) > 0.0
+    assert all(found[f"training.{name}.seconds"] > 0.0 for name in home.trained.fitted.members)
     assert all(math.isfinite(value) for value in found.values())
 
 
@@ -118,6 +119,8 @@ def test_the_curve_of_a_member_is_recorded_at_its_own_steps(home: Home, member: 
     client, curve = home.tracking.client, home.trained.fitted.watched[member].curve
     told = client.get_metric_history(home.trained.run_id, f"training.{member}.validation_loss")
     assert [(m.step, m.value) for m in told] == list(zip(curve.steps, curve.loss, strict=True))
+    told = client.get_metric_history(home.trained.run_id, f"training.{member}.loss")
+    assert [(m.step, m.value) for m in told] == list(zip(curve.steps, curve.training, strict=True))
     metrics = client.get_run(home.trained.run_id).data.metrics
     best = curve.steps[int(np.argmin(curve.loss))]
     assert metrics[f"training.{member}.best_iteration"] == best
