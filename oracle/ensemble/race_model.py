@@ -23,13 +23,16 @@ from oracle.ensemble.blend import Blend
 from oracle.errors import BadCard, UntrustedPackage
 from oracle.features import build, registry
 from oracle.features.ledger import DAY
+from oracle.features.matrix import RaceMatrix
 from oracle.features.races import Races, from_cards, from_frame
 from oracle.features.state import State
 from oracle.models import families, package
 from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import FittedRanker
 from oracle.race import CardPrediction, RaceCard, RunnerPrediction
+from oracle.ranking import calibration as calibrations
 from oracle.ranking import market as market_terms
+from oracle.ranking.calibration import UNCHANGED, Calibration
 from oracle.ranking.plackett_luce import Discount, place
 from oracle.ranking.races import Bools, Floats, Ints, offsets_of, softmax
 from oracle.ranking.report import scored
@@ -59,6 +62,8 @@ class About:
     countries: tuple[str, ...] = ()
     test: Mapping[str, Any] = field(default_factory=dict)
     """The test report it shipped with."""
+    overround: str = market_terms.MULTIPLICATIVE
+    """How the margin is taken out of the odds: what it learned with is what it answers with."""
 
 
 def feature_version() -> str:
@@ -77,6 +82,8 @@ class RaceModel:
     """How much less win probabilities say about the later places; fitted on held-out dates."""
     state: State
     about: About
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    """Of the answers of `form` and of `model`, the pool with the market; fitted on held-out dates."""
 
     def predict(self, cards: Sequence[RaceCard]) -> list[CardPrediction]:
         """Return the answer to each card, in the order given.
@@ -92,7 +99,7 @@ class RaceModel:
                 )
         if not cards:
             return []
-        races = from_cards(cards, self.state.alias)
+        races = from_cards(cards, self.state.alias, self.about.overround)
         return self._answer(cards, races)
 
     def advance(self, results: pd.DataFrame) -> None:
@@ -101,22 +108,32 @@ class RaceModel:
         Args:
             results: Canonical runner rows of whole races that the state has not seen.
         """
-        races = from_frame(results)
+        races = from_frame(results, self.about.overround)
         if len(races):
             self.state.walk(races)
             last = max(self.about.state_through, str(races.day.max().astype("datetime64[D]")))
             self.about = replace(self.about, state_through=last)
 
+    def priced(self, races: RaceMatrix) -> tuple[Floats, Floats, Bools]:
+        """Return score and win probability of each runner, float64[N], and which races the market pool answered."""
+        scores = {name: member.score(races) for name, member in self.members.items()}
+        utility = self.form.utility(scores, races)
+        win = self._calibrated("form", utility, races)
+        priced = np.zeros(len(races), dtype=np.bool_)
+        if self.market is not None:
+            priced = scored(scores[MARKET], races.offsets)
+            rows, corrected = np.repeat(priced, races.sizes), self.market.utility(scores, races)
+            utility = np.where(rows, corrected, utility)
+            win = np.where(rows, self._calibrated("model", corrected, races), win)
+        return utility, win, priced
+
+    def _calibrated(self, who: str, utility: Floats, races: RaceMatrix) -> Floats:
+        return self.calibration.get(who, UNCHANGED).apply(softmax(utility, races.offsets), races.offsets)
+
     def _answer(self, cards: Sequence[RaceCard], races: Races) -> list[CardPrediction]:
         reading = self.state.read(races)
         matrix = build.matrix(races, reading, FEATURE_SET)
-        scores = {name: member.score(matrix) for name, member in self.members.items()}
-        utility = self.form.utility(scores, matrix)
-        priced = np.zeros(len(races), dtype=np.bool_)
-        if self.market is not None:
-            priced = scored(scores[MARKET], matrix.offsets)
-            utility = np.where(np.repeat(priced, matrix.sizes), self.market.utility(scores, matrix), utility)
-        win = softmax(utility, races.offsets)
+        utility, win, priced = self.priced(matrix)
         places = market_terms.BRITISH_IRISH.places(matrix.sizes)
         placing = place(win, races.offsets, places, self.discount)
         known = ~np.isnan(reading.last["horse"])
@@ -167,6 +184,7 @@ class RaceModel:
             "form": dict(self.form.weights),
             "market": None if self.market is None else dict(self.market.weights),
             "discount": asdict(self.discount),
+            "calibration": {who: fitted.as_dict() for who, fitted in self.calibration.items()},
             "about": asdict(self.about),
         }
         files["model.json"] = json.dumps(model, ensure_ascii=False, default=str).encode()
@@ -192,7 +210,8 @@ class RaceModel:
             with np.load(io.BytesIO(files["state.npz"]), allow_pickle=False) as arrays:
                 state = State.restore(dict(arrays))
             pooled = None if model["market"] is None else Blend(model["market"])
-            return cls(members, Blend(model["form"]), pooled, Discount(**model["discount"]), state, about)
+            calibrated = {who: calibrations.from_dict(told) for who, told in model.get("calibration", {}).items()}
+            return cls(members, Blend(model["form"]), pooled, Discount(**model["discount"]), state, about, calibrated)
         except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise UntrustedPackage(
                 f"model package {folder.name} is incomplete: {error}", next_step="train again"
@@ -210,9 +229,9 @@ def _rows_of(cards: Sequence[RaceCard], races: Races) -> list[Ints]:
 def _runners(
     card: RaceCard, rows: Ints, utility: Floats, win: Floats, placing: Floats, known: Bools
 ) -> tuple[RunnerPrediction, ...]:
-    """Return what is said of each runner of a card, in its order; ties in rank go to the earlier runner."""
+    """Return what is said of each runner of a card, in its order; equal chances are ranked by score, then by row."""
     own = rows[rows >= 0]
-    rank = {int(row): i for i, row in enumerate(own[np.lexsort((own, -win[own]))], start=1)}
+    rank = {int(row): i for i, row in enumerate(own[np.lexsort((own, -utility[own], -win[own]))], start=1)}
     return tuple(
         RunnerPrediction(runner.horse, runner.number, None, None, 0.0, 0.0, None, None, True)
         if row < 0
