@@ -8,6 +8,7 @@ import typer
 
 from oracle import process
 from oracle.cli import output
+from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.ingest import ingest
 from oracle.cli.models import models
@@ -30,7 +31,7 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
-for command in (simulate, ingest, train, evaluate, models, card, predict, serve):
+for command in (simulate, ingest, train, evaluate, backtest, models, card, predict, serve):
     app.command()(command)
 
 
