@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from oracle.errors import BadSetting, OracleError, Unavailable
 from oracle.serving.body import read_card
+from oracle.serving.exotics import exotics as combinations
 from oracle.serving.messages import ModelMessage, PredictionMessage, answer
 from oracle.serving.version import Served, Source, Target
 from oracle.store import Prediction, Store
@@ -105,8 +106,12 @@ class Gateway:
         if loaded is not self._served:
             self._served, self._loaded_at = loaded, self._now()
 
-    def predict(self, body: bytes) -> PredictionMessage:
+    def predict(self, body: bytes, *, exotics: int = 0) -> PredictionMessage:
         """Return the answer to the card in `body`, after it has been written to our store.
+
+        Args:
+            body: The card.
+            exotics: Combinations of each pool to tell of, the likeliest ones.
 
         Raises:
             MalformedCard: the body is not a card.
@@ -118,7 +123,14 @@ class Gateway:
             self._pricing
         ):  # one core per replica: a second thread would only wait, and members need not be thread-safe
             [said] = served.model.predict([card.as_card()])
-        told = answer(card, said, model=served.message, prediction_id=self._new_id(), at=self._now())
+        told = answer(
+            card,
+            said,
+            model=served.message,
+            prediction_id=self._new_id(),
+            at=self._now(),
+            exotics=combinations(said, served.model.discount, exotics) if exotics else None,
+        )
         self._store.record(
             Prediction(
                 prediction_id=told.prediction_id,

@@ -6,11 +6,12 @@ The body is read here and not by FastAPI: it is bounded while it arrives, never 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -21,6 +22,7 @@ from starlette.exceptions import HTTPException
 
 from oracle import __version__
 from oracle.errors import BadInput, OracleError
+from oracle.ranking.exotics import MOST_COMBINATIONS
 from oracle.serving.body import MalformedCard, Problem
 from oracle.serving.gateway import Gateway, HealthMessage
 from oracle.serving.messages import CardMessage, PredictionMessage, RefusalMessage
@@ -73,14 +75,17 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
         | {413: _refusal("The body is too large."), 503: _refusal("There is no model, or no store.")},
         openapi_extra={"requestBody": {"required": True, "content": _json_of("CardMessage")}},
     )
-    async def predict(request: Request) -> Response:
+    async def predict(
+        request: Request,
+        exotics: int = Query(0, ge=0, le=MOST_COMBINATIONS, description="Combinations of each pool, likeliest first."),
+    ) -> Response:
         """Price every runner of a race card.
 
         Unknown horses, missing values and withdrawn runners are fine. A card on which any starter lacks odds is
         answered by the form ensemble, and says so.
         """
         body = await _body(request, max_body_bytes)
-        told = await run_in_threadpool(gateway.predict, body)
+        told = await run_in_threadpool(partial(gateway.predict, body, exotics=exotics))
         return Response(told.model_dump_json(), media_type="application/json")
 
     @app.get(
@@ -157,12 +162,18 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def of_fastapi(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _refuse(422, [Problem("BadRequest", str(each["msg"]), next_step=SEE_DOCS) for each in error.errors()])
+        return _refuse(422, [_of_parameter(each) for each in error.errors()])
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
         what = f"unexpected {type(error).__name__}"
         return _refuse(500, [Problem("Unexpected", what, next_step="the server's log shows where it happened")])
+
+
+def _of_parameter(fault: Mapping[str, Any]) -> Problem:
+    """Return what is wrong with a parameter of the address, by its name."""
+    name, value = ".".join(str(part) for part in fault["loc"][1:]), str(fault.get("input"))[:80]
+    return Problem("BadRequest", f"{name}: {fault['msg']}", name, value, next_step=SEE_DOCS)
 
 
 def _refuse(status: int, problems: Iterable[Problem], headers: dict[str, str] | None = None) -> JSONResponse:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from oracle.race import CardPrediction, RaceCard, RaceType, Runner
 from oracle.serving import fields
+from oracle.serving.exotics import ExoticsMessage
 from oracle.serving.fields import refusal
 
 MIN_RUNNERS, MAX_RUNNERS = 2, 40
@@ -167,6 +168,7 @@ class PredictionMessage(_Message):
     places: int = Field(description="How many positions count as placed.")
     notes: tuple[str, ...] = Field(description="What the reader should know, such as odds that were missing.")
     runners: tuple[RunnerAnswer, ...]
+    exotics: ExoticsMessage | None = Field(None, description="Likeliest combinations; null unless asked for.")
 
 
 class ProblemMessage(BaseModel):
@@ -188,7 +190,13 @@ class RefusalMessage(BaseModel):
 
 
 def answer(
-    card: CardMessage, said: CardPrediction, *, model: ModelMessage, prediction_id: str, at: dt.datetime
+    card: CardMessage,
+    said: CardPrediction,
+    *,
+    model: ModelMessage,
+    prediction_id: str,
+    at: dt.datetime,
+    exotics: ExoticsMessage | None = None,
 ) -> PredictionMessage:
     """Return the message that carries a prediction, its runners matched with those of the card.
 
@@ -198,6 +206,7 @@ def answer(
         model: The version that said it.
         prediction_id: Id of this answer.
         at: The moment of the answer.
+        exotics: The likeliest combinations, where they were asked for.
     """
     runners = tuple(
         RunnerAnswer(
@@ -225,4 +234,5 @@ def answer(
         places=said.places,
         notes=said.notes,
         runners=runners,
+        exotics=exotics,
     )

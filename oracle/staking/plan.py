@@ -63,7 +63,7 @@ class Flat:
 
     def __post_init__(self) -> None:
         within("the least edge", self.min_edge, -1.0, 10.0)
-        within("the stake", self.stake, 0.0, 1e9, open_low=True)
+        within("the stake", self.stake, 0.0, math.inf, open_low=True)
 
     @property
     def of_bankroll(self) -> bool:
