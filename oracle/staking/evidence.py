@@ -29,7 +29,9 @@ POWER = 0.8
 class Least:
     """What there must be before an interval means anything."""
 
-    meetings: int = 20
+    meetings: float = 20
+    """Meetings that carry the stakes: (sum of stakes)**2 / sum of squared stakes by meeting (Kish), so that one large
+    stake among many small ones counts as little more than one."""
     won: int = 10
 
 
@@ -92,15 +94,18 @@ def weigh(
     names, which = np.unique(np.asarray(meeting)[bet], return_inverse=True)
     gained, laid = as_floats(np.bincount(which, profit[bet])), as_floats(np.bincount(which, staked[bet]))
     roi = float(gained.sum() / laid.sum())
-    if names.size < least.meetings or won < least.won:
-        cause = f"{won} winning bets at {names.size} meetings: too few for an interval that means anything"
-        return Evidence(
-            Verdict.NOT_ENOUGH, f"{cause} ({least.won} and {least.meetings} needed)", races, names.size, roi
+    carrying = float(laid.sum() ** 2 / (laid**2).sum())
+    if carrying < least.meetings or won < least.won:
+        cause = (
+            f"{won} winning bets, and stakes that weigh like {carrying:.0f} meetings: too few for an interval"
+            f" ({least.won} and {least.meetings:g} needed)"
         )
+        return Evidence(Verdict.NOT_ENOUGH, cause, races, names.size, roi)
     returns = resampled_ratio(gained, laid, policy.resamples, np.random.default_rng(seed))
     tail = (1.0 - policy.confidence) / 2.0
     low, high = (float(x) for x in np.quantile(returns, [tail, 1.0 - tail]))
-    error = _error(gained, laid, roi)
+    # Both estimate the same; where few stakes are large the first falls short, and races needed must not be flattered.
+    error = max(_error(gained, laid, roi), float(returns.std(ddof=1)))
     needed = _needed(roi, error, races, policy.confidence)
     verdict = Verdict.PROFIT if low > 0 else Verdict.LOSS if high < 0 else Verdict.NOT_ENOUGH
     cause = _cause(verdict, needed, races, policy.confidence)
