@@ -112,6 +112,8 @@ def told(document: Mapping[str, Any]) -> str:
     ]
     if document["margin"] is not None:
         lines.append(f"the odds keep {document['margin']:.1%} of what is staked")
+    if document["torn_books"]:
+        lines.append(f"{document['torn_books']:,} races were not bet on: their odds add up to far less than 1")
     return "\n".join([*lines, *(f"note: {warning}" for warning in document["warnings"])])
 
 

@@ -28,6 +28,23 @@ FINAL_ODDS = (
 """What has to be known before any figure of a backtest is read."""
 
 
+SMALLEST_BOOK = 0.98
+"""Sum of 1 / odds below which a race's odds are not what was on offer: exchanges come near 1, nobody gives money away."""
+
+
+def whole_books(odds: Floats, offsets: Ints) -> tuple[Floats, int]:
+    """Return the odds without those of races whose book is far below 1, and how many races those are.
+
+    A runner is missing there, or a price is wrong; left in, they look like certain gain and Kelly stakes everything.
+
+    Args:
+        odds: float64[N], decimal win odds.
+        offsets: int64[R + 1].
+    """
+    torn = 1.0 + overround(odds, offsets) < SMALLEST_BOOK
+    return np.where(np.repeat(torn, np.diff(offsets)), np.nan, odds), int(torn.sum())
+
+
 @dataclass(frozen=True, slots=True)
 class Bets:
     """What is bet on, and at which odds.

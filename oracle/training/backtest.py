@@ -17,7 +17,7 @@ from oracle.features.races import from_frame
 from oracle.progress import Progress, silent
 from oracle.ranking.races import Floats
 from oracle.settings import Settings
-from oracle.staking.backtest import Backtest, Bets, backtest
+from oracle.staking.backtest import Bets, backtest, whole_books
 from oracle.staking.plan import Plan
 from oracle.staking.replay import Purse
 from oracle.staking.settle import Terms
@@ -72,7 +72,7 @@ def of_model(
     races, rows = history.matrix.take(later), np.repeat(later, history.matrix.sizes)
     prob = staking.bets.prob(races, model.priced(races)[1], model.discount)
     found = _replayed(races, prob, _odds(history)[rows], staking, settings)
-    return {"trained_through": model.about.trained_through, **staking.as_dict(), **found.as_dict()}
+    return {"trained_through": model.about.trained_through, **staking.as_dict(), **found}
 
 
 def walking(data: str, staking: Staking, settings: Settings, progress: Progress = silent) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def walking(data: str, staking: Staking, settings: Settings, progress: Progress 
         trained.append({"predict_from": str(fold.predict_from), "learned_from": int(fold.train.sum())})
     rows = np.repeat(covered, matrix.sizes)
     found = _replayed(matrix.take(covered), prob[rows], _odds(history)[rows], staking, settings)
-    return {"trained": trained, **staking.as_dict(), **found.as_dict()}
+    return {"trained": trained, **staking.as_dict(), **found}
 
 
 def _trained(history: History, train: Mask, predict: Mask, settings: Settings, progress: Progress) -> RaceModel:
@@ -125,6 +125,8 @@ def _odds(history: History) -> Floats:
     return from_frame(history.frame).numbers["odds"]
 
 
-def _replayed(races: RaceMatrix, prob: Floats, odds: Floats, staking: Staking, settings: Settings) -> Backtest:
-    book = staking.bets.book(races, prob, odds)
-    return backtest(races, book, staking.plan, staking.terms, staking.purse, settings.seed, settings.evaluation)
+def _replayed(races: RaceMatrix, prob: Floats, odds: Floats, staking: Staking, settings: Settings) -> dict[str, Any]:
+    fair, torn = whole_books(odds, races.offsets)
+    book = staking.bets.book(races, prob, fair)
+    found = backtest(races, book, staking.plan, staking.terms, staking.purse, settings.seed, settings.evaluation)
+    return found.as_dict() | {"torn_books": torn}

@@ -15,7 +15,7 @@ from oracle.ranking.plackett_luce import NONE
 from oracle.ranking.pools import Pool
 from oracle.ranking.races import offsets_of
 from oracle.settings import EvaluationPolicy
-from oracle.staking.backtest import Bets, backtest
+from oracle.staking.backtest import Bets, backtest, whole_books
 from oracle.staking.evidence import Verdict, weigh
 from oracle.staking.ledger import Ledger, ledger
 from oracle.staking.plan import Flat, FractionalKelly
@@ -232,3 +232,9 @@ def test_one_large_stake_among_many_small_ones_is_hardly_more_than_one():
     found = weigh(stake, np.where(np.arange(400) % 2, stake, -stake), 200, np.arange(400).astype(str), 1, QUICK)
     assert found.verdict is Verdict.NOT_ENOUGH
     assert "weigh like 3 meetings" in found.cause
+
+
+def test_odds_that_add_up_to_far_less_than_one_are_a_fault_of_the_data_and_no_gift():
+    odds, torn = whole_books(np.array([2.0, 2.0, 2.0, 4.0, 2.0, 1.9, np.nan, 5.0]), offsets_of([2, 2, 2, 2]))
+    assert torn == 1
+    assert np.isnan(odds).tolist() == [False, False, True, True, False, False, True, False]
