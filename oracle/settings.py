@@ -12,7 +12,7 @@ import difflib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -84,6 +84,24 @@ class EvaluationPolicy(Policy):
     confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of an interval.")
 
 
+class CalibrationPolicy(Policy):
+    """How win probabilities are calibrated, on the validation dates."""
+
+    method: Literal["auto", "none", "power", "isotonic"] = Field(
+        "auto",
+        description="Kind of calibration; `auto` takes the simplest that held-out days do not tell from the best.",
+    )
+    folds: int = Field(5, ge=2, description="Blocks of days that `auto` fits and judges on in turn.")
+
+
+class MarketPolicy(Policy):
+    """How odds become probabilities."""
+
+    overround: Literal["multiplicative", "power", "shin"] = Field(
+        "multiplicative", description="How the margin is taken out of the odds; a model keeps the one it learned with."
+    )
+
+
 class TrackingSettings(Policy):
     """Where runs and models are recorded."""
 
@@ -116,6 +134,8 @@ class Settings(BaseSettings):
     check: CheckPolicy = CheckPolicy()
     split: SplitPolicy = SplitPolicy()
     evaluation: EvaluationPolicy = EvaluationPolicy()
+    calibration: CalibrationPolicy = CalibrationPolicy()
+    market: MarketPolicy = MarketPolicy()
     tracking: TrackingSettings = TrackingSettings()
     serving: ServingSettings = ServingSettings()
 

@@ -8,6 +8,7 @@ import typer
 
 from oracle import process
 from oracle.cli import output
+from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.explain import explain
 from oracle.cli.ingest import ingest
@@ -31,7 +32,7 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
-for command in (simulate, ingest, train, evaluate, models, card, predict, explain, serve):
+for command in (simulate, ingest, train, evaluate, backtest, models, card, predict, explain, serve):
     app.command()(command)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +28,18 @@ from oracle.models.families import FAMILIES
 from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import FittedRanker
 from oracle.progress import Progress, silent
-from oracle.ranking.calibration import fit_discount
+from oracle.ranking.calibration import UNCHANGED, Calibration, fit_discount
+from oracle.ranking.choice import Choice, Reliability, choose, reliability
 from oracle.ranking.outcome import counted
 from oracle.ranking.plackett_luce import NONE, Discount
 from oracle.ranking.races import Bools, Floats, softmax
 from oracle.ranking.report import NoResult, Report, evaluate, scored
-from oracle.settings import EvaluationPolicy, SplitPolicy
+from oracle.settings import CalibrationPolicy, EvaluationPolicy, SplitPolicy
 
 FEWEST_RACES = 30
 """Races with a result that each period needs before anything fitted on it means anything."""
+
+NOT_CALIBRATED: Mapping[str, Calibration] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Fitted:
     form: Blend
     market: Blend | None
     """Pools the corrections of the market; None where the history has no odds."""
+    calibration: Mapping[str, Choice]
+    """Of `form`, and of `model` where there is a market: what was chosen on validation."""
     discount: Discount
     """How much less win probabilities say about the later places."""
     watched: Mapping[str, FittedRanker]
@@ -78,6 +84,8 @@ class TestReport:
     form: Report | NoResult
     market: Report | NoResult | None
     members: Mapping[str, Report | NoResult]
+    reliability: Mapping[str, Reliability] = field(default_factory=dict)
+    """Of `form`, and of `model` where there is a market, before and after calibration."""
 
     __test__ = False
 
@@ -102,6 +110,7 @@ def fit(
     threads: int,
     progress: Progress = silent,
     recipe: Recipe = SHIPPED,
+    calibration: CalibrationPolicy | None = None,
 ) -> Fitted:
     """Return the model fitted on the earlier dates and its report on the latest.
 
@@ -113,6 +122,7 @@ def fit(
         threads: Threads that members may use; the result does not depend on it.
         progress: Told of each member's steps.
         recipe: What the ensemble is made of.
+        calibration: How the answers of both pools are calibrated; by held-out days where None.
 
     Raises:
         NotEnoughData: a period has too few races with a result.
@@ -133,7 +143,15 @@ def fit(
         # Corrections of the market are too small for one validation period: they are weighed on expanding folds.
         asked = (out_of_fold(_learners(recipe, seed, threads, progress), learned, splits.purge_days), learned)
     pooled = weighed(recipe.market, *asked, evaluation, seed) if priced else None
-    held_out = (pooled or form).probability(scores, validation)
+    pools = {"form": form} | ({"model": pooled} if pooled else {})
+    held_out = {who: pool.probability(scores, validation) for who, pool in pools.items()}
+    policy = calibration or CalibrationPolicy()
+    choices = {
+        who: choose(prob, validation.position, validation.offsets, validation.day, policy)
+        for who, prob in held_out.items()
+    }
+    calibrations = {who: choice.calibration for who, choice in choices.items()}
+    shipped = "model" if pooled else "form"
     members = {
         n: _timed(seconds, n, partial(m.settled().fit, _seen_by(chosen[n], learned), None, seed, threads, progress))
         for n, m in watched.items()
@@ -143,7 +161,8 @@ def fit(
         members=members,
         form=form,
         market=pooled,
-        discount=_discount(held_out, validation),
+        calibration=choices,
+        discount=_discount(calibrations[shipped].apply(held_out[shipped], validation.offsets), validation),
         watched=watched,
         validation={
             n: evaluate(s, softmax(s, validation.offsets), validation.position, validation.offsets, evaluation)
@@ -158,7 +177,7 @@ def fit(
             )
             if weights is not None
         },
-        test=judge(members, form, pooled, test, evaluation),
+        test=judge(members, form, pooled, test, evaluation, calibrations),
         seconds=seconds,
     )
 
@@ -169,6 +188,7 @@ def judge(
     market: Blend | None,
     races: RaceMatrix,
     evaluation: EvaluationPolicy,
+    calibration: Mapping[str, Calibration] = NOT_CALIBRATED,
 ) -> TestReport:
     """Return the report of a model on races it has not learned from, all on the same races.
 
@@ -180,21 +200,27 @@ def judge(
         market, scores = None, {n: scores[n] for n in form.weights}
     where = _common(scores, races)
 
-    def report(utility: Floats) -> Report | NoResult:
-        return evaluate(
-            utility, softmax(utility, races.offsets), races.position, races.offsets, evaluation, where=where
-        )
+    curves: dict[str, Reliability] = {}
 
-    form_report = report(form.utility(scores, races))
+    def report(utility: Floats, who: str = "") -> Report | NoResult:
+        raw = softmax(utility, races.offsets)
+        prob = calibration.get(who, UNCHANGED).apply(raw, races.offsets)
+        if who:
+            seen = np.where(np.repeat(where, races.sizes), 1.0, np.nan)
+            curves[who] = reliability(raw * seen, prob * seen, races.position, races.offsets, evaluation)
+        return evaluate(utility, prob, races.position, races.offsets, evaluation, where=where)
+
+    form_report = report(form.utility(scores, races), "form")
     dates = races.dates[where & counted(races.position, races.offsets, evaluation)]
     return TestReport(
         races=form_report.races,
         first_date=str(dates.min()) if len(dates) else "",
         last_date=str(dates.max()) if len(dates) else "",
-        model=report(market.utility(scores, races)) if market else form_report,
+        model=report(market.utility(scores, races), "model") if market else form_report,
         form=form_report,
         market=report(scores[MARKET]) if MARKET in scores else None,
         members={n: report(s) for n, s in scores.items()},
+        reliability=curves,
     )
 
 

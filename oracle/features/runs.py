@@ -15,7 +15,6 @@ from oracle.features.keys import keys
 from oracle.features.ledger import Entry, Ledger, LedgerSpec
 from oracle.features.races import Races
 from oracle.race import Status
-from oracle.ranking.market import multiplicative
 from oracle.ranking.races import Floats
 
 PAR_LEDGERS: tuple[LedgerSpec, ...] = (
@@ -72,7 +71,7 @@ def facts(races: Races, pars: Mapping[str, Ledger]) -> dict[str, Floats]:
     position = numbers["position"]
     finished = ~np.isnan(position)
     rivals = np.maximum(n - 1.0, 1.0)
-    market = multiplicative(races.numbers["odds"], races.offsets)
+    market = races.market
     won = np.where(position == 1, 1.0, 0.0)
     behind = lengths_behind(races)
     finish = np.where(finished, np.clip(1.0 - (position - 1.0) / rivals, 0.0, 1.0), 0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -87,9 +88,11 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
         query = read_query(request.scope["query_string"])
         body = await _body(request, max_body_bytes)
         if query.explain:
-            told: PredictionMessage = await run_in_threadpool(gateway.explain, body, query.top)
+            told: PredictionMessage = await run_in_threadpool(
+                partial(gateway.explain, body, query.top, exotics=query.exotics)
+            )
         else:
-            told = await run_in_threadpool(gateway.predict, body)
+            told = await run_in_threadpool(partial(gateway.predict, body, exotics=query.exotics))
         return Response(told.model_dump_json(), media_type="application/json")
 
     @app.get(

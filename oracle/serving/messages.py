@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from oracle.race import CardExplanation, CardPrediction, RaceCard, RaceType, Runner, RunnerExplanation
 from oracle.serving import fields
+from oracle.serving.exotics import ExoticsMessage
 from oracle.serving.fields import refusal
 
 MIN_RUNNERS, MAX_RUNNERS = 2, 40
@@ -168,6 +169,7 @@ class PredictionMessage(_Message):
     places: int = Field(description="How many positions count as placed.")
     notes: tuple[str, ...] = Field(description="What the reader should know, such as odds that were missing.")
     runners: tuple[RunnerAnswer, ...]
+    exotics: ExoticsMessage | None = Field(None, description="Likeliest combinations; null unless asked for.")
 
 
 class ContributionMessage(_Message):
@@ -218,7 +220,13 @@ class RefusalMessage(BaseModel):
 
 
 def answer(
-    card: CardMessage, said: CardPrediction, *, model: ModelMessage, prediction_id: str, at: dt.datetime
+    card: CardMessage,
+    said: CardPrediction,
+    *,
+    model: ModelMessage,
+    prediction_id: str,
+    at: dt.datetime,
+    exotics: ExoticsMessage | None = None,
 ) -> PredictionMessage:
     """Return the message that carries a prediction, its runners matched with those of the card.
 
@@ -228,6 +236,7 @@ def answer(
         model: The version that said it.
         prediction_id: Id of this answer.
         at: The moment of the answer.
+        exotics: The likeliest combinations, where they were asked for.
     """
     runners = tuple(
         RunnerAnswer(
@@ -255,6 +264,7 @@ def answer(
         places=said.places,
         notes=said.notes,
         runners=runners,
+        exotics=exotics,
     )
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from oracle.ranking.exotics import MOST_COMBINATIONS
 from oracle.serving.body import MalformedCard, Problem, show
 
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
 MOST = 1000
-NAMES = ("explain", "top")
+NAMES = ("explain", "top", "exotics")
 DOCS = "see docs/api.md for every query parameter"
 
 PARAMETERS: tuple[Mapping[str, Any], ...] = (
@@ -33,6 +34,13 @@ PARAMETERS: tuple[Mapping[str, Any], ...] = (
         "description": "With explain: list so many contributions of each runner and sum up the others.",
         "schema": {"type": "integer", "minimum": 1, "maximum": MOST},
     },
+    {
+        "name": "exotics",
+        "in": "query",
+        "required": False,
+        "description": "Tell of so many combinations of each pool, the likeliest first; 0 for none.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": MOST_COMBINATIONS, "default": 0},
+    },
 )
 """The same for the OpenAPI document."""
 
@@ -43,6 +51,7 @@ class Query:
 
     explain: bool = False
     top: int | None = None
+    exotics: int = 0
 
 
 NOTHING_ASKED = Query()
@@ -52,7 +61,7 @@ def read_query(raw: bytes) -> Query:
     """Return what a query string asks for.
 
     >>> read_query(b"explain=true&top=5")
-    Query(explain=True, top=5)
+    Query(explain=True, top=5, exotics=0)
 
     Raises:
         MalformedCard: a name or a value is not known, stands twice, or makes no sense alone.
@@ -79,7 +88,9 @@ def read_query(raw: bytes) -> Query:
     explain = _flag("explain", told.get("explain", "false"))
     if "top" in told and not explain:
         raise _bad("BadQuery", "top is about an explanation", "top", told["top"], "explain=true&top=10")
-    return Query(explain, _count("top", told["top"]) if "top" in told else None)
+    top = _count("top", told["top"], "contributions", 1, MOST) if "top" in told else None
+    exotics = _count("exotics", told.get("exotics", "0"), "combinations", 0, MOST_COMBINATIONS)
+    return Query(explain, top, exotics)
 
 
 def _flag(name: str, value: str) -> bool:
@@ -88,11 +99,9 @@ def _flag(name: str, value: str) -> bool:
     return FLAGS[value.lower()]
 
 
-def _count(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST):
-        raise _bad(
-            "OutOfRange", f"{name} is not a number of contributions", name, value, f"a whole number, 1 to {MOST}"
-        )
+def _count(name: str, value: str, what: str, least: int, most: int) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= 4 and least <= int(value) <= most):
+        raise _bad("OutOfRange", f"{name} is not a number of {what}", name, value, f"a whole number, {least} to {most}")
     return int(value)
 
 

@@ -31,6 +31,7 @@ def _performance() -> Iterator[Metric]:
         yield Metric(f"{{period}}.{{who}}.{name}", Group.PERFORMANCE, meaning, unit, direction)
     group = Group.PERFORMANCE
     yield Metric("{period}.{who}.ndcg_at_3_error", group, "Standard error of `ndcg_at_3` over races.", "0..1", _DOWN)
+    yield Metric("{period}.{who}.ece_uncalibrated", group, "`ece` before the calibration was applied.", "0..1", _DOWN)
     yield Metric("{period}.{who}.races", group, "Races that its numbers are of.", "races")
     yield Metric("{period}.{who}.unscored", group, "Races in which it gave a runner no score.", "races", _DOWN)
     yield Metric("{period}.races", group, "Races that were counted in the report.", "races")
@@ -135,6 +136,7 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
             {
                 "features.set": "Feature sets that were built, joined by commas.",
                 "features.version": "Version of the feature registry; part of what a package is checked against.",
+                "features.overround": "How the margin was taken out of the odds.",
                 "features.{ensemble}.columns": "Number of feature columns the ensemble sees.",
             },
         ),
@@ -153,7 +155,7 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
                 "aggregation.{ensemble}.method": "The same of each ensemble, such as `log_linear`, `rank`.",
                 "aggregation.{ensemble}.objective": "What fitted weights are best at, such as `log_loss`.",
                 "aggregation.{ensemble}.weights": "How the weights came about: `even`, `given` or `fitted by ...`.",
-                "calibration.method": "How blended scores become win probabilities.",
+                "calibration.method": "Calibration of the shipped answer: `none`, `power` or `isotonic`.",
                 "calibration.{setting}": "Setting of the calibration.",
             },
         ),

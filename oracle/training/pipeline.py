@@ -20,6 +20,7 @@ from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
 from oracle.race import STARTED, RaceCard
+from oracle.ranking.market import MULTIPLICATIVE
 from oracle.registry.lifecycle import register
 from oracle.registry.versioning import ModelFacts, digest_of
 from oracle.registry.versions import ModelVersion
@@ -28,7 +29,7 @@ from oracle.tracking.connection import connect
 from oracle.tracking.provenance import Provenance, provenance
 from oracle.tracking.runs import run
 from oracle.training.history import History, read
-from oracle.training.record import parameters, record
+from oracle.training.record import calibration_told, parameters, record
 
 RUNNERS_A_THREAD = 25_000
 """Runners below which another thread costs more than it brings."""
@@ -54,6 +55,7 @@ class Trained:
             "aliases": list(self.version.aliases),
             "run_id": self.run_id,
             "test": self.fitted.test.as_dict(),
+            "calibration": calibration_told(self.fitted),
             "weights": {
                 "form": dict(self.fitted.form.weights),
                 "model": dict(self.fitted.market.weights) if self.fitted.market else None,
@@ -78,16 +80,22 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
         Unavailable: the tracking server does not answer; nothing has been trained.
     """
     began = time.perf_counter()
-    history = read(data, progress)
+    history = read(data, progress, settings.market.overround)
     tracking = connect(settings)
     origin = provenance()
     with run(tracking, f"train {history.name}") as recorder:
         recorder.provenance(origin)
         recorder.params(parameters(history, settings))
         fitted = fit(
-            history.matrix, settings.split, settings.evaluation, settings.seed, _threads(history.matrix), progress
+            history.matrix,
+            settings.split,
+            settings.evaluation,
+            settings.seed,
+            _threads(history.matrix),
+            progress,
+            calibration=settings.calibration,
         )
-        model = _model(history, fitted)
+        model = _model(history, fitted, settings.market.overround)
         with tempfile.TemporaryDirectory(prefix="oracle-train-") as scratch:
             folder = Path(scratch) / "package"
             model.save(folder)
@@ -96,7 +104,7 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
                 tracking,
                 folder,
                 _example(history.frame),
-                _facts(fitted, history.summary, origin),
+                _facts(fitted, history.summary, origin, model.about.overround),
                 recorder.run_id,
                 promote=promote,
             )
@@ -112,7 +120,7 @@ def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress
         NoSuchDataset: there is no dataset at the path.
         NotEnoughData: the dataset ends before the model's training does.
     """
-    history = read(data, progress)
+    history = read(data, progress, model.about.overround)
     later = history.matrix.dates > np.datetime64(model.about.trained_through)
     if not later.any():
         raise NotEnoughData(
@@ -121,7 +129,9 @@ def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress
             allowed=f"races after {model.about.trained_through}",
             next_step="ingest later results, or evaluate an earlier version with --model-version",
         )
-    report = judge(model.members, model.form, model.market, history.matrix.take(later), settings.evaluation)
+    report = judge(
+        model.members, model.form, model.market, history.matrix.take(later), settings.evaluation, model.calibration
+    )
     return {"trained_through": model.about.trained_through, "test": report.as_dict()}
 
 
@@ -130,7 +140,7 @@ def _threads(races: RaceMatrix) -> int:
     return max(1, min(process.cores(), len(races.position) // RUNNERS_A_THREAD))
 
 
-def _model(history: History, fitted: Fitted) -> RaceModel:
+def _model(history: History, fitted: Fitted, overround: str) -> RaceModel:
     learned = fitted.split.train | fitted.split.validation
     about = About(
         feature_version=feature_version(),
@@ -143,8 +153,10 @@ def _model(history: History, fitted: Fitted) -> RaceModel:
         courses=tuple(sorted(history.frame["course"].dropna().unique())),
         countries=tuple(sorted(history.frame["country"].dropna().unique())),
         test=fitted.test.as_dict(),
+        overround=overround,
     )
-    return RaceModel(fitted.members, fitted.form, fitted.market, fitted.discount, history.state, about)
+    calibration = {who: choice.calibration for who, choice in fitted.calibration.items()}
+    return RaceModel(fitted.members, fitted.form, fitted.market, fitted.discount, history.state, about, calibration)
 
 
 def _example(frame: pd.DataFrame) -> RaceCard:
@@ -180,14 +192,14 @@ def _inference(folder: Path, history: History) -> dict[str, float]:
     }
 
 
-def _facts(fitted: Fitted, summary: Summary, origin: Provenance) -> ModelFacts:
+def _facts(fitted: Fitted, summary: Summary, origin: Provenance, overround: str) -> ModelFacts:
     chosen = {name: member.hyperparameters() for name, member in fitted.watched.items()}
     shape = {name: {k: v for k, v in values.items() if k not in _LEARNED} for name, values in chosen.items()}
     return ModelFacts(
         families=tuple(sorted(fitted.members)),
         aggregation=_aggregation(fitted),
         hyperparameters=digest_of(shape),
-        features=feature_version(),
+        features=feature_version() + ("" if overround == MULTIPLICATIVE else f"+{overround}"),
         data=summary.fingerprint,
         code=origin.commit,
     )

@@ -22,6 +22,7 @@ from oracle.settings import Settings
 from oracle.tracking.catalogue import numbers_of
 from oracle.tracking.runs import Recorder
 from oracle.training.history import History
+from oracle.training.pictures import reliability_picture
 
 
 def parameters(history: History, settings: Settings) -> dict[str, Any]:
@@ -31,7 +32,12 @@ def parameters(history: History, settings: Settings) -> dict[str, Any]:
         "seed": settings.seed,
         "split": settings.split.model_dump(),
         "evaluation": settings.evaluation.model_dump(),
-        "features": {"set": FEATURE_SET, "version": feature_version(), "model": {"columns": len(matrix.names)}},
+        "features": {
+            "set": FEATURE_SET,
+            "version": feature_version(),
+            "overround": settings.market.overround,
+            "model": {"columns": len(matrix.names)},
+        },
         "data": {
             "name": history.name,
             "fingerprint": summary.fingerprint,
@@ -52,7 +58,11 @@ def record(
         {
             "members": ",".join(fitted.members),
             "aggregation": _aggregation(fitted),
-            "calibration": {"method": "likelihood of the blend on validation", **asdict(fitted.discount)},
+            "calibration": {
+                "method": fitted.calibration.get("model", fitted.calibration["form"]).method,
+                **{f"{who}_method": choice.method for who, choice in fitted.calibration.items()},
+                **asdict(fitted.discount),
+            },
         }
     )
     recorder.params(
@@ -109,7 +119,27 @@ def record(
                 # A forest has converged where more trees only made it worse; at the last step nobody knows.
                 recorder.metrics({f"training.{name}.converged": float(best < max(member.curve.steps))})
     recorder.artifact_json("report.json", {"test": test})
+    recorder.metrics(
+        {f"test.{who}.ece_uncalibrated": curve.ece_before for who, curve in fitted.test.reliability.items()}
+    )
+    curves = {who: curve.as_dict() for who, curve in fitted.test.reliability.items()}
+    choices = {who: choice.as_dict() | choice.calibration.as_dict() for who, choice in fitted.calibration.items()}
+    recorder.artifact_json("reliability.json", {"calibration": choices, "test": curves})
+    recorder.artifact_text("reliability.html", reliability_picture(fitted.test.reliability))
     recorder.artifact_json("importance.json", {name: member.importance() for name, member in fitted.members.items()})
+
+
+def calibration_told(fitted: Fitted) -> dict[str, Any]:
+    """Return what became of each pool's calibration: the choice, its reason, the test's error before and after."""
+    return {
+        who: {
+            "method": choice.method,
+            "reason": choice.reason,
+            "ece_before": curve.ece_before if (curve := fitted.test.reliability.get(who)) else None,
+            "ece": curve.ece if curve else None,
+        }
+        for who, choice in fitted.calibration.items()
+    }
 
 
 def _data_metrics(found: Quality, summary: Summary) -> dict[str, float]:

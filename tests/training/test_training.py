@@ -19,7 +19,7 @@ from oracle.models import families
 from oracle.registry.lifecycle import download
 from oracle.registry.pyfunc import rows_of
 from oracle.registry.versions import resolve, versions
-from oracle.settings import Settings
+from oracle.settings import CalibrationPolicy, MarketPolicy, Settings
 from oracle.tracking.connection import Tracking, connect, quiet
 from oracle.training import Trained, evaluate, pipeline, train
 from tests.ensemble import small
@@ -231,3 +231,40 @@ def test_a_tracking_server_that_does_not_answer_is_told_before_anything_is_fitte
     gone = Settings(home=home.settings.home, tracking={"uri": "http://127.0.0.1:9"})
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9"):
         quickly(home.dataset, gone)
+
+
+def test_the_run_shows_what_its_probabilities_meant_before_and_after_calibration(home: Home, tmp_path: Path):
+    client, run_id = home.tracking.client, home.trained.run_id
+    said, found = client.get_run(run_id).data.params, client.get_run(run_id).data.metrics
+    told = home.trained.as_dict()["calibration"]
+    assert set(told) == {"form", "model"}
+    assert said["calibration.method"] == told["model"]["method"]
+    assert said["calibration.form_method"] == told["form"]["method"]
+    for who in told:
+        assert found[f"test.{who}.ece_uncalibrated"] == pytest.approx(told[who]["ece_before"])
+        assert found[f"test.{who}.ece"] == pytest.approx(told[who]["ece"])
+    kept = json.loads(Path(client.download_artifacts(run_id, "reliability.json", str(tmp_path))).read_text())
+    assert kept["calibration"]["model"]["kind"] == told["model"]["method"]
+    assert sum(b["runners"] for b in kept["test"]["model"]["after"]) > 0
+    page = Path(client.download_artifacts(run_id, "reliability.html", str(tmp_path))).read_text()
+    assert page.startswith("<!doctype html>")
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_model_keeps_the_overround_and_the_calibration_it_was_trained_with(
+    home: Home, tmp_path_factory: pytest.TempPathFactory
+):
+    settings = Settings(
+        home=fresh_home(tmp_path_factory),
+        market=MarketPolicy(overround="shin"),
+        calibration=CalibrationPolicy(method="power"),
+    )
+    other = Home(settings, home.dataset, quickly(home.dataset, settings))
+    model = other.model()
+    assert model.about.overround == "shin"
+    assert {c.as_dict()["kind"] for c in model.calibration.values()} == {"power"}
+    assert other.tracking.client.get_run(other.trained.run_id).data.params["features.overround"] == "shin"
+    assert other.trained.fitted.test.market != home.trained.fitted.test.market
+    plain = evaluate(str(home.dataset), model, Settings())
+    asked = evaluate(str(home.dataset), model, settings)
+    assert plain == asked, "the model decides, not the settings of the day"
