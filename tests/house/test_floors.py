@@ -30,6 +30,7 @@ FLOORS: dict[str, int] = {
     "oracle.data": 1,
     "oracle.features": 1,
     "oracle.ranking": 1,
+    "oracle.leakage": 1,
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
