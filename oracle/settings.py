@@ -105,7 +105,7 @@ class LeakPolicy(Policy):
         0.5, gt=0, lt=1, description="Share of chance's distance that a constant of an owner keeps from its results."
     )
     closeness_errors: float = Field(3.0, gt=0, description="Standard errors by which it must be nearer than chance.")
-    missing: float = Field(0.3, gt=0, lt=1, description="Correlation of being missing with not finishing.")
+    missing: float = Field(0.4, gt=0, lt=1, description="Correlation of being missing with not finishing.")
     chance: float = Field(0.001, gt=0, lt=1, description="Chance of one false suspect among all columns looked at.")
     old_results: float = Field(
         2.0, ge=0, description="Times the gain of earlier results alone that is added to what a gain may be."

@@ -10,6 +10,7 @@ from oracle import process
 from oracle.cli import output
 from oracle.cli.card import card
 from oracle.cli.ingest import ingest
+from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
 from oracle.cli.predict import predict
 from oracle.cli.serve import serve
@@ -30,7 +31,7 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
-for command in (simulate, ingest, train, evaluate, models, card, predict, serve):
+for command in (simulate, ingest, leakscan, train, evaluate, models, card, predict, serve):
     app.command()(command)
 
 

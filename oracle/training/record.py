@@ -12,6 +12,7 @@ from oracle import process
 from oracle.data.dataset import Summary
 from oracle.ensemble import blend
 from oracle.ensemble.fit import Fitted
+from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import FEATURE_SET, feature_version
 from oracle.features.quality import Quality, quality
 from oracle.ranking.report import Report
@@ -103,6 +104,23 @@ def record(
                 recorder.metrics({f"training.{name}.converged": float(best < max(member.curve.steps))})
     recorder.artifact_json("report.json", {"test": test})
     recorder.artifact_json("importance.json", {name: member.importance() for name, member in fitted.members.items()})
+
+
+def record_honesty(recorder: Recorder, found: Honesty) -> None:
+    """Record how the score is to be read; before anything is refused, so that a failed run says why."""
+    top = found.ceiling
+    recorder.metrics(
+        {
+            **({"test.ceiling.ndcg_at_3": top.ceiling, "test.ceiling.low": top.low} if top else {}),
+            **({"test.ceiling.high": top.high, "test.ceiling.own": top.own} if top else {}),
+            **({"test.score_to_ceiling": found.score / top.ceiling} if top and found.score is not None else {}),
+            **({"test.gain_over_market": found.gain.mean} if found.gain else {}),
+            "leak.suspects": float(len(found.scan.suspects)),
+            **{f"canaries.{name}.ndcg_at_3": canary.ndcg_at_3 for name, canary in found.canaries.items()},
+            **{f"canaries.{name}.chance": canary.chance for name, canary in found.canaries.items()},
+        }
+    )
+    recorder.artifact_json("honesty.json", found.as_dict())
 
 
 def _data_metrics(found: Quality, summary: Summary) -> dict[str, float]:
