@@ -70,11 +70,9 @@ class Honesty:
 
 
 def _plain(gain: Difference | None) -> dict[str, float] | None:
-    return (
-        None
-        if gain is None
-        else {"pseudo_r2": gain.mean, "low": gain.low, "high": gain.high, "error": gain.standard_error}
-    )
+    if gain is None:
+        return None
+    return {"pseudo_r2": gain.mean, "low": gain.low, "high": gain.high, "error": gain.standard_error}
 
 
 def measure(

@@ -85,8 +85,9 @@ def normal_score(position: Floats, offsets: Ints) -> Floats:
 
 
 def surprise(finish: Floats, probability: Floats, offsets: Ints) -> Floats:
-    """Return float64[N]: the finish less its regression on what was expected (log and plain, centred in the race)."""
+    """Return float64[N]: the finish less its regression on what was expected: log, plain and rank, within the race."""
     log = within.centred(np.log(np.maximum(probability, 1e-12)), offsets)
-    known = np.column_stack([log, probability, log**2, probability**2]).astype(np.float32)
+    ranked = normal_score(standing(probability, offsets)[0].astype(np.float64), offsets)
+    known = np.column_stack([log, probability, log**2, probability**2, ranked]).astype(np.float32)
     design = within.centred_columns(known, offsets)
     return np.asarray(finish - design @ np.linalg.lstsq(design, finish, rcond=None)[0])

@@ -17,7 +17,7 @@ from oracle.leakage.evidence import Evidence
 from oracle.leakage.expectation import MARKET
 from oracle.settings import LeakPolicy
 
-FEWEST_ABSENT = 20
+FEWEST_ABSENT = 10
 """Missing values below which being missing says nothing."""
 CLOSEST = 0.01
 """A closer agreement than this does not count for more."""

@@ -37,7 +37,7 @@ DRAWS = 2
 """Orders drawn for each of them; thousands of races make them agree."""
 ROWS = 120_000
 """Runners drawn for a ceiling at least; small cards are drawn more often."""
-FLOOR = 1e-9
+FLOOR = 1e-200
 ERRORS = 3.0
 """Standard errors that are added to the upper end."""
 
@@ -117,9 +117,9 @@ def ceiling(
     expected = float(np.nanmean(own))
     error = float(np.nanstd(own[0]) / np.sqrt(max(offsets.size - 1, 1)))
     # Without a hidden part the truth is the strengths with their fitted powers, not plain Plackett-Luce.
-    low, likely, high = (
-        max(at(s), expected) if s > 0 else expected for s in (hidden.least, hidden.likely, hidden.most)
-    )
+    low = max(at(hidden.least), expected) if hidden.least > 0.0 else expected
+    likely = max(at(hidden.likely), low) if hidden.likely > hidden.least else low
+    high = max(at(hidden.most), likely) if hidden.most > hidden.likely else likely
     return Ceiling(offsets.size - 1, expected, error, likely, low, high, hidden)
 
 
