@@ -73,7 +73,7 @@ def _beside(found: Mapping[str, Any]) -> str:
     market = "none" if found["market"] is None else f"{found['market']:.4f}"
     return (
         f"NDCG@3: score {found['score']:.4f}, market {market}, ceiling {found['ceiling']:.3f}"
-        f" ({top['low']:.3f} to {top['high']:.3f}), score/ceiling {found['score_to_ceiling']:.2f}; canaries sing"
+        f" ({top['low']:.3f} to {top['high']:.3f}), score/ceiling {found['score_to_ceiling']:.2f}; canaries like chance"
     )
 
 

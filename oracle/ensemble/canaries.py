@@ -1,6 +1,6 @@
 """Models that cannot know anything, judged as models are: whatever they score above chance is a fault of the judging.
 
-Three birds. A *constant* gives every runner the same score, a *random* one draws its scores, and the *dealt* one is
+Three birds. A *constant* gives every runner the same score, a *random* one draws its scores, and the *shuffled* one is
 learned from a history in which the results of each race were dealt out again at random among its starters: form, labels
 and report are built anew from it, by the same code. There nothing that was known at the off says anything, so a path
 from a result to its own race's score is all that could be learned.
@@ -95,7 +95,7 @@ def release(
     return {
         "constant": judge("constant", np.zeros(rows), validation, policy, 3),
         "random": judge("random", chance.standard_normal(rows), validation, policy, 3),
-        "dealt": judge("dealt", _learned(matrix, ~on, on, seed, progress), matrix.take(on), policy, 3),
+        "shuffled": judge("shuffled", _learned(matrix, ~on, on, seed, progress), matrix.take(on), policy, 3),
     }
 
 

@@ -83,9 +83,9 @@ def test_the_gate_refuses_an_ordinary_world_and_names_both_numbers() -> None:
 
 def test_a_canary_that_sings_out_of_tune_is_a_broken_pipeline() -> None:
     found = ordinary()[2]
-    bird = dataclasses.replace(found.canaries["dealt"], ndcg_at_3=0.9)
-    with pytest.raises(BrokenPipeline, match="dealt") as caught:
-        refuse(dataclasses.replace(found, canaries={**found.canaries, "dealt": bird}), Settings())
+    bird = dataclasses.replace(found.canaries["shuffled"], ndcg_at_3=0.9)
+    with pytest.raises(BrokenPipeline, match="shuffled") as caught:
+        refuse(dataclasses.replace(found, canaries={**found.canaries, "shuffled": bird}), Settings())
     assert caught.value.exit_code == 3
 
 
@@ -132,7 +132,7 @@ def test_dealing_moves_results_within_their_race_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("leak", [True, False])
-def test_the_dealt_canary_dies_of_a_feature_that_reads_its_own_race(
+def test_the_shuffled_canary_dies_of_a_feature_that_reads_its_own_race(
     leak: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past, fitted, _ = ordinary()
@@ -155,7 +155,7 @@ def test_the_dealt_canary_dies_of_a_feature_that_reads_its_own_race(
         7,
         "market",
     )
-    assert birds["dealt"].alive is not leak
+    assert birds["shuffled"].alive is not leak
     assert birds["constant"].alive
     assert birds["random"].alive
     assert birds["constant"].ndcg_at_3 == birds["constant"].chance
