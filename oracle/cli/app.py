@@ -12,6 +12,7 @@ from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.explain import explain
 from oracle.cli.ingest import ingest
+from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
 from oracle.cli.predict import predict
 from oracle.cli.serve import serve
@@ -32,7 +33,7 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
-for command in (simulate, ingest, train, evaluate, backtest, models, card, predict, explain, serve):
+for command in (simulate, ingest, leakscan, train, evaluate, backtest, models, card, predict, explain, serve):
     app.command()(command)
 
 

@@ -36,6 +36,15 @@ def _performance() -> Iterator[Metric]:
     yield Metric("{period}.{who}.unscored", group, "Races in which it gave a runner no score.", "races", _DOWN)
     yield Metric("{period}.races", group, "Races that were counted in the report.", "races")
     yield Metric("{period}.runners", group, "Runners in those races.", "runners")
+    yield Metric("test.ceiling.ndcg_at_3", group, "What an all-knowing predictor is likely to score.", "0..1")
+    yield Metric("test.ceiling.low", group, "The same at the least hidden part that the results show.", "0..1")
+    yield Metric("test.ceiling.high", group, "The same at the most; above it is a leak.", "0..1")
+    yield Metric("test.ceiling.own", group, "What the strengths that are known expect of themselves.", "0..1")
+    yield Metric("test.score_to_ceiling", group, "`test.model.ndcg_at_3` over the ceiling.", "share", _UP)
+    yield Metric("test.gain_over_market", group, "Pseudo-R2 that the model adds to the fitted market.", "0..1", _UP)
+    yield Metric("canaries.{canary}.ndcg_at_3", group, "NDCG@3 of a model that cannot know anything.", "0..1")
+    yield Metric("canaries.{canary}.chance", group, "NDCG@3 of drawing lots in the same races.", "0..1")
+    yield Metric("leak.suspects", group, "Features that knew the result.", "features", _DOWN)
 
 
 def _training() -> Iterator[Metric]:

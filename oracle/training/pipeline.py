@@ -15,6 +15,7 @@ from oracle import process
 from oracle.data.cards import cards_of
 from oracle.data.dataset import Summary
 from oracle.ensemble.fit import Fitted, fit, judge
+from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import About, RaceModel, feature_version
 from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
@@ -29,7 +30,8 @@ from oracle.tracking.connection import connect
 from oracle.tracking.provenance import Provenance, provenance
 from oracle.tracking.runs import run
 from oracle.training.history import History, read
-from oracle.training.record import calibration_told, parameters, record
+from oracle.training.honest import honesty, refuse
+from oracle.training.record import calibration_told, parameters, record, record_honesty
 
 RUNNERS_A_THREAD = 25_000
 """Runners below which another thread costs more than it brings."""
@@ -45,6 +47,7 @@ class Trained:
     version: ModelVersion
     run_id: str
     fitted: Fitted
+    honesty: Honesty
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -56,6 +59,7 @@ class Trained:
             "run_id": self.run_id,
             "test": self.fitted.test.as_dict(),
             "calibration": calibration_told(self.fitted),
+            "honesty": self.honesty.as_dict(),
             "weights": {
                 "form": dict(self.fitted.form.weights),
                 "model": dict(self.fitted.market.weights) if self.fitted.market else None,
@@ -77,6 +81,9 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
     Raises:
         NoSuchDataset: there is no dataset at the path.
         NotEnoughData: too few races for training, validation and test.
+        BrokenPipeline: a canary did better or worse than chance.
+        Leak: the model, or a feature, knew the result.
+        BelowGate: `gate.min_ndcg_at_3` is set and not reached.
         Unavailable: the tracking server does not answer; nothing has been trained.
     """
     began = time.perf_counter()
@@ -95,6 +102,9 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
             progress,
             calibration=settings.calibration,
         )
+        found = honesty(history, fitted, settings, progress)
+        record_honesty(recorder, found)
+        refuse(found, settings)
         model = _model(history, fitted, settings.market.overround)
         with tempfile.TemporaryDirectory(prefix="oracle-train-") as scratch:
             folder = Path(scratch) / "package"
@@ -108,7 +118,7 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
                 recorder.run_id,
                 promote=promote,
             )
-    return Trained(version, recorder.run_id, fitted, time.perf_counter() - began)
+    return Trained(version, recorder.run_id, fitted, found, time.perf_counter() - began)
 
 
 def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress = silent) -> dict[str, Any]:

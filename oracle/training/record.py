@@ -12,6 +12,7 @@ from oracle import process
 from oracle.data.dataset import Summary
 from oracle.ensemble.blend import Blend
 from oracle.ensemble.fit import Fitted
+from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import FEATURE_SET, feature_version
 from oracle.ensemble.recipe import Pool
 from oracle.features.quality import Quality, quality
@@ -140,6 +141,23 @@ def calibration_told(fitted: Fitted) -> dict[str, Any]:
         }
         for who, choice in fitted.calibration.items()
     }
+
+
+def record_honesty(recorder: Recorder, found: Honesty) -> None:
+    """Record how the score is to be read; before anything is refused, so that a failed run says why."""
+    top = found.ceiling
+    recorder.metrics(
+        {
+            **({"test.ceiling.ndcg_at_3": top.ceiling, "test.ceiling.low": top.low} if top else {}),
+            **({"test.ceiling.high": top.high, "test.ceiling.own": top.own} if top else {}),
+            **({"test.score_to_ceiling": found.score / top.ceiling} if top and found.score is not None else {}),
+            **({"test.gain_over_market": found.gain.mean} if found.gain else {}),
+            "leak.suspects": float(len(found.scan.suspects)),
+            **{f"canaries.{name}.ndcg_at_3": canary.ndcg_at_3 for name, canary in found.canaries.items()},
+            **{f"canaries.{name}.chance": canary.chance for name, canary in found.canaries.items()},
+        }
+    )
+    recorder.artifact_json("honesty.json", found.as_dict())
 
 
 def _data_metrics(found: Quality, summary: Summary) -> dict[str, float]:

@@ -31,6 +31,7 @@ FLOORS: dict[str, int] = {
     "oracle.features": 1,
     "oracle.ranking": 1,
     "oracle.staking": 1,
+    "oracle.leakage": 1,
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
@@ -40,7 +41,7 @@ FLOORS: dict[str, int] = {
     "oracle.models": 2,
     "oracle.ensemble": 2,
     # 3: the outside world
-    **dict.fromkeys((f"oracle.data.{name}" for name in ("dataset", "folder", "ingest", "spool")), 3),
+    **dict.fromkeys((f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "spool")), 3),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.store": 3,
