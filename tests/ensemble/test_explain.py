@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.ensemble import explain
-from oracle.ensemble.blend import AGGREGATIONS, RANK, Blend
+from oracle.ensemble.blend import AGGREGATIONS, RANK, STACKING, Blend
 from oracle.ensemble.race_model import RaceModel
 from oracle.errors import BadCard
 from oracle.features import registry
@@ -140,6 +140,8 @@ FORM = [name for name, family in FAMILIES.items() if family.sees == "form" and n
 
 def weighed(aggregation: str, seed: int) -> tuple[Blend, dict[str, Any], dict[str, Any]]:
     weights = np.random.default_rng(seed).dirichlet(np.ones(len(FORM)))
+    if aggregation == STACKING:
+        weights[0] *= -1.0  # it may speak against a member
     members = {name: fitted(name) for name in FORM}
     blend = Blend(dict(zip(FORM, weights.tolist(), strict=True)), aggregation, 1.7)
     return blend, members, {name: m.score(few()) for name, m in members.items()}

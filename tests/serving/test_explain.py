@@ -19,7 +19,7 @@ from oracle.serving.body import MalformedCard
 from oracle.serving.comparison import ComparisonMessage, side_by_side
 from oracle.serving.gateway import Gateway
 from oracle.serving.messages import EXAMPLE, ExplainedMessage, PredictionMessage
-from oracle.serving.query import Query, read_query
+from oracle.serving.query import NAMES, Query, read_query
 from tests.serving import hostile
 from tests.serving.calls import Answer
 from tests.serving.conftest import World
@@ -139,7 +139,7 @@ def test_a_malformed_card_is_refused_the_same_with_a_question(ask: Ask):
 def test_the_openapi_document_describes_question_and_explained_answer(ask: Ask):
     document = ask("GET", "/openapi.json").json()
     asked = {p["name"]: p for p in document["paths"]["/v1/predict"]["post"]["parameters"]}
-    assert set(asked) == {"explain", "top"}
+    assert set(asked) == set(NAMES)
     assert all(p["in"] == "query" and p["description"] for p in asked.values())
     assert {"ExplainedMessage", "ExplanationMessage", "ContributionMessage"} <= set(document["components"]["schemas"])
 
