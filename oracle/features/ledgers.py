@@ -85,6 +85,5 @@ LEDGERS: tuple[LedgerSpec, ...] = (
     LedgerSpec("draw_going", ("course", "surface", "going_band", "draw_band"), _SKILL),
     LedgerSpec("bias", ("course", "surface", "distance"), _BIAS),
     LedgerSpec("bias_going", ("course", "surface", "going_band"), _BIAS),
-    LedgerSpec("bias_day", ("course", "surface", "day"), _BIAS),
     LedgerSpec("course", ("course", "surface", "distance"), (Entry("early", "early_won", half_life_days=730.0),)),
 )

@@ -87,7 +87,6 @@ FEATURES: tuple[Feature, ...] = (
     _stall("draw_going_excess", "draw_going.excess", 0.0, 50.0, "The same on such going."),
     *_bias("bias", 100.0, "here"),
     *_bias("bias_going", 100.0, "here on such going"),
-    *_bias("bias_day", 30.0, "here today"),
     _stall("draw_lately", "draw_recent.finish", 0.5, 30.0, "How they finish here in these weeks, shrunk."),
     Feature(
         "leaders_course",

@@ -68,7 +68,7 @@ def expected_finish(probability: Floats, offsets: Ints) -> Floats:
     Of two runners with chances p and q the first comes in before the second with p / (p + q): exact for the
     Plackett-Luce model, whatever else runs.
 
-    >>> expected_finish(np.array([0.6, 0.2, 0.2]), np.array([0, 3])).tolist()
+    >>> expected_finish(np.array([0.6, 0.2, 0.2]), np.array([0, 3])).round(6).tolist()
     [0.75, 0.375, 0.375]
     """
     out = np.full(len(probability), np.nan)

@@ -159,7 +159,7 @@ def _answer_errors(app: FastAPI) -> None:
             return _refuse(422, error.problems)
         status = 413 if isinstance(error, _TooLarge) else 404 if isinstance(error, _NoSuchPrediction) else 503
         kind = type(error).__name__.removeprefix("_")
-        return _refuse(status, [Problem(**(error.as_dict() | {"kind": kind}))])  # type: ignore[arg-type]
+        return _refuse(status, [Problem(**(error.as_dict() | {"kind": kind}))])
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> JSONResponse:

@@ -29,7 +29,7 @@ FINAL_ODDS = (
 
 
 SMALLEST_BOOK = 0.98
-"""Sum of 1 / odds below which a race's odds are not what was on offer: exchanges come near 1."""
+"""Sum of 1 / odds below which a race's odds are not what was on offer: exchanges come near 1, nobody goes far below."""
 
 
 def whole_books(odds: Floats, offsets: Ints) -> tuple[Floats, int]:

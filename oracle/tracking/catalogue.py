@@ -163,7 +163,7 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
                 "aggregation.method": "What of the members is weighed, in the ensemble that answers with odds.",
                 "aggregation.{ensemble}.method": "The same of each ensemble, such as `log_linear`, `rank`.",
                 "aggregation.{ensemble}.objective": "What fitted weights are best at, such as `log_loss`.",
-                "aggregation.{ensemble}.weights": "How the weights came about: `even`, `given` or `fitted by ...`.",
+                "aggregation.{ensemble}.weights": "How the weights came about: `even`, `given`, `shrunk` or `fitted by ...`.",
                 "calibration.method": "Calibration of the shipped answer: `none`, `power` or `isotonic`.",
                 "calibration.{setting}": "Setting of the calibration.",
             },

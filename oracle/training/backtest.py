@@ -13,7 +13,6 @@ from oracle.ensemble.fit import fit
 from oracle.ensemble.race_model import About, RaceModel
 from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
-from oracle.features.races import from_frame
 from oracle.progress import Progress, silent
 from oracle.ranking.races import Floats
 from oracle.settings import Settings
@@ -71,7 +70,7 @@ def of_model(
         )
     races, rows = history.matrix.take(later), np.repeat(later, history.matrix.sizes)
     prob = staking.bets.prob(races, model.priced(races)[1], model.discount)
-    found = _replayed(races, prob, _odds(history)[rows], staking, settings)
+    found = _replayed(races, prob, history.matrix.odds[rows], staking, settings)
     return {"trained_through": model.about.trained_through, **staking.as_dict(), **found}
 
 
@@ -97,7 +96,7 @@ def walking(data: str, staking: Staking, settings: Settings, progress: Progress 
         covered |= fold.predict
         trained.append({"predict_from": str(fold.predict_from), "learned_from": int(fold.train.sum())})
     rows = np.repeat(covered, matrix.sizes)
-    found = _replayed(matrix.take(covered), prob[rows], _odds(history)[rows], staking, settings)
+    found = _replayed(matrix.take(covered), prob[rows], history.matrix.odds[rows], staking, settings)
     return {"trained": trained, **staking.as_dict(), **found}
 
 
@@ -118,11 +117,6 @@ def _trained(history: History, train: Mask, predict: Mask, settings: Settings, p
     calibration = {who: choice.calibration for who, choice in fitted.calibration.items()}
     about = About(overround=settings.market.overround)
     return RaceModel(fitted.members, fitted.form, fitted.market, fitted.discount, history.state, about, calibration)
-
-
-def _odds(history: History) -> Floats:
-    """Return float64[N]: the odds of each row of the matrix, which holds the market but not its prices."""
-    return from_frame(history.frame).numbers["odds"]
 
 
 def _replayed(races: RaceMatrix, prob: Floats, odds: Floats, staking: Staking, settings: Settings) -> dict[str, Any]:

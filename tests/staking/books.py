@@ -46,6 +46,7 @@ def matrix(one: Book, position: Floats | None = None) -> RaceMatrix:
         day=day,
         position=np.where(one.share > 0, 1.0, 2.0) if position is None else position,
         market=one.prob,
+        odds=one.odds,
         race_id=np.array([f"r{i}" for i in range(len(one))], dtype=object),
         meeting=np.array([f"course {d}" for d in day], dtype=object),
     )
