@@ -15,6 +15,7 @@ from oracle.cli.predict import predict
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 from oracle.cli.train import evaluate, train
+from oracle.cli.tune import tune
 
 app = typer.Typer(
     name="oracle",
@@ -30,7 +31,7 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
-for command in (simulate, ingest, train, evaluate, models, card, predict, serve):
+for command in (simulate, ingest, train, evaluate, tune, models, card, predict, serve):
     app.command()(command)
 
 

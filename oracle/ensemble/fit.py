@@ -112,11 +112,11 @@ def fit(
     chosen = _members(recipe, priced)
     watched = {n: _fit(m, train, validation, seed, threads, progress) for n, m in chosen.items()}
     scores = {n: m.score(validation) for n, m in watched.items()}
-    form = _weighed(recipe.form, scores, validation)
-    pooled = _weighed(recipe.market, scores, validation) if priced else None
+    form = weighed(recipe.form, scores, validation)
+    pooled = weighed(recipe.market, scores, validation) if priced else None
     held_out = (pooled or form).probability(scores, validation)
     both = races.take(parts.train | parts.validation)
-    members = {n: m.settled().fit(_seen_by(chosen[n], both), None, seed, threads, progress) for n, m in watched.items()}
+    members = {n: m.settled().fit(seen_by(chosen[n], both), None, seed, threads, progress) for n, m in watched.items()}
     return Fitted(
         recipe=recipe,
         members=members,
@@ -213,7 +213,7 @@ def _members(recipe: Recipe, priced: bool) -> dict[str, Member]:
     return {name: recipe.members.get(name) or Member(name) for name in names}
 
 
-def _weighed(pool: Pool, scores: Mapping[str, Floats], races: RaceMatrix) -> Blend:
+def weighed(pool: Pool, scores: Mapping[str, Floats], races: RaceMatrix) -> Blend:
     """Return the blend of a pool, its weights chosen on these held-out races if the pool leaves them open."""
     match pool.weights:
         case str() as how if how == EVEN:
@@ -226,7 +226,7 @@ def _weighed(pool: Pool, scores: Mapping[str, Floats], races: RaceMatrix) -> Ble
             return Blend(weights)
 
 
-def _seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
+def seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
     """Return the races as a member may see them: form members see nothing of the odds."""
     return races.only([f.name for f in registry.features(FAMILIES[member.family].sees)])
 
@@ -234,4 +234,4 @@ def _seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
 def _fit(
     member: Member, train: RaceMatrix, validation: RaceMatrix, seed: int, threads: int, progress: Progress
 ) -> FittedRanker:
-    return member.ranker().fit(_seen_by(member, train), _seen_by(member, validation), seed, threads, progress)
+    return member.ranker().fit(seen_by(member, train), seen_by(member, validation), seed, threads, progress)
