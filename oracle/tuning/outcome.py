@@ -103,7 +103,8 @@ def record(
         ledger.write("trials.json", [asdict(r) for r in found.records]),
         ledger.write_bytes("trials.csv", _csv(found.records)),
     ]
-    told = [Told(r.point, r.value, r.state is State.FAILED) for r in found.first.records if r.ended]
+    told = [Told(r.point, 0.0) for r in found.first.shipped if found.first.is_inside(r.point)]
+    told += [Told(r.point, r.value, r.state is State.FAILED) for r in found.first.records if r.ended]
     drawn = pictures("member", spaces, told, found.first.seed)
     pngs = {name: ledger.write_bytes(f"plots/{name}", png) for name, png in drawn.items()}
     files.append(ledger.write(OUTCOME, document))

@@ -154,7 +154,7 @@ class Phase:
         return all(r.ended for r in self.shipped)
 
     def _point(self) -> dict[str, Plain]:
-        told = [Told(r.point, 0.0) for r in self.shipped if self._is_inside(r.point)]
+        told = [Told(r.point, 0.0) for r in self.shipped if self.is_inside(r.point)]
         told += [Told(r.point, r.value if r.ended else None, r.state is State.FAILED) for r in self.records]
         tried = [r.point for r in self.records]
         point = propose(self.first, self.spaces, told, self.seed)
@@ -164,7 +164,7 @@ class Phase:
             point = propose(self.first, self.spaces, told, self.seed + 1000 * again)
         return point
 
-    def _is_inside(self, point: Mapping[str, Plain]) -> bool:
+    def is_inside(self, point: Mapping[str, Plain]) -> bool:
         """Return whether a shipped point lies in the space: what is shipped can move, a search must not break by it."""
         space = self.spaces.get(str(point[self.first]))
         return space is not None and inside(space, values_of(str(point[self.first]), space, point))

@@ -43,7 +43,7 @@ def propose(first: str, spaces: Mapping[str, Space], told: Sequence[Told], seed:
         told: Every trial so far, those that run included: TPE keeps away from them.
         seed: Seed of the sampler; together with the number of trials it decides.
     """
-    study = study_of(first, spaces, told, seed + len(told))
+    study = study_of(ranges(first, spaces), told, seed + len(told))
     with _quiet():
         trial = study.ask()
         which = str(trial.suggest_categorical(first, sorted(spaces)))
@@ -52,8 +52,20 @@ def propose(first: str, spaces: Mapping[str, Space], told: Sequence[Told], seed:
         return dict(trial.params)
 
 
-def study_of(first: str, spaces: Mapping[str, Space], told: Sequence[Told], seed: int) -> Study:
-    """Return the record as an Optuna study, for its sampler and its plots."""
+def ranges(first: str, spaces: Mapping[str, Space]) -> dict[str, Range]:
+    """Return the range of everything that a point may hold, by its name."""
+    inner = {f"{which}{SEPARATOR}{n}": r for which, space in spaces.items() for n, r in space.items()}
+    return {first: Choice(tuple(sorted(spaces))), **inner}
+
+
+def study_of(ranges: Mapping[str, Range], told: Sequence[Told], seed: int) -> Study:
+    """Return the record as an Optuna study, for its sampler and its plots.
+
+    Args:
+        ranges: The range of everything that the points hold, by its name.
+        told: The trials.
+        seed: Seed of the sampler.
+    """
     import optuna
     from optuna.trial import TrialState, create_trial
 
@@ -69,17 +81,15 @@ def study_of(first: str, spaces: Mapping[str, Space], told: Sequence[Told], seed
                     state=TrialState.FAIL if one.failed else state,
                     value=None if one.failed else one.value,
                     params=dict(one.point),
-                    distributions={n: _distribution(first, spaces, n) for n in one.point},
+                    distributions={n: _distribution(ranges[n]) for n in one.point},
                 )
             )
     return study
 
 
-def _distribution(first: str, spaces: Mapping[str, Space], name: str) -> BaseDistribution:
+def _distribution(space: Range) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    which, _, inner = name.partition(SEPARATOR)
-    space = Choice(tuple(sorted(spaces))) if name == first else spaces[which][inner]
     if isinstance(space, Choice):
         return CategoricalDistribution(space.labels)
     if isinstance(space, Real):

@@ -98,11 +98,10 @@ def chosen(tried: Sequence[Tried], shipped: Mapping[str, Tried], folds: int) -> 
 
 def chosen_pool(answer: str, pools: Sequence[TriedPool], shipped: Pool, judged: int) -> Pool:
     """Return the best way of pooling by its first judged folds; the shipped one where nothing was better."""
-    found = [
-        (float(np.mean(p.values[:judged])), p.pool) for p in pools if p.answer == answer and len(p.values) >= judged
-    ]
-    if not found or judged < 1:
+    own = [p for p in pools if p.answer == answer and len(p.values) >= judged]
+    if judged < 1 or not own:
         return shipped
+    found = [(float(np.mean(p.values[:judged])), p.pool) for p in own]
     value, pool = min(found, key=lambda pair: pair[0])
     return pool if value < 0 else shipped
 
