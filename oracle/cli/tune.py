@@ -46,15 +46,18 @@ def tune(
     from oracle.tuning import cluster
 
     os.environ.update(cluster.environment(address, os.environ))  # before Ray is imported: it reads it then only
+    from oracle.tracking.provenance import provenance
+    from oracle.training.history import read
+    from oracle.training.record import parameters
+    from oracle.tuning.ledger import expect
     from oracle.tuning.sweep import Request, Subject, sweep
 
     wanted = tuple(f.strip() for f in (families or "").split(",") if f.strip())
     request = Request(trials, time_budget, wanted, process.cores() if cpus is None else cpus, address, resume)
     settings = load(seed=seed)
-    from oracle.tracking.provenance import provenance
-    from oracle.training.history import read
-    from oracle.training.record import parameters
-
+    name = Path(data.rstrip("/")).name
+    folder = (out or settings.root / "sweeps" / name).expanduser().absolute()
+    expect(folder, resume=resume)  # before minutes are spent on reading
     history = read(data, bars)
     subject = Subject(
         history.name,
@@ -62,7 +65,6 @@ def tune(
         history.matrix,
         {**provenance().parameters(), **parameters(history, settings)},
     )
-    folder = (out or settings.root / "sweeps" / history.name).expanduser().absolute()
     identity = f"{history.name}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}"
     document = sweep(subject, settings, request, folder, identity, Screen())
     emit(document, json=json, text=lambda: told(document))

@@ -137,6 +137,22 @@ class Ledger:
         return file
 
 
+def expect(folder: Path, *, resume: bool) -> None:
+    """Return if there is a sweep to resume, or room for a new one.
+
+    Raises:
+        BadInput: there is no sweep to resume.
+        Refused: there is one already.
+    """
+    there = (folder / SWEEP).exists()
+    if resume and not there:
+        step = "leave --resume out, or name its folder by --out"
+        raise BadInput("there is no sweep to resume", value=str(folder), next_step=step)
+    if there and not resume:
+        step = "go on with it by --resume, or name another folder by --out"
+        raise Refused("there is a sweep in this folder already", value=str(folder), next_step=step)
+
+
 @contextmanager
 def opened(folder: Path, asked: Mapping[str, Any], *, resume: bool, varying: tuple[str, ...]) -> Iterator[Ledger]:
     """Open the folder of a sweep for one driver, and keep every other one out.
@@ -152,12 +168,7 @@ def opened(folder: Path, asked: Mapping[str, Any], *, resume: bool, varying: tup
         Refused: there is one already, it was asked for something else, or another process works on it.
     """
     ledger = Ledger(folder)
-    if resume and not (folder / SWEEP).exists():
-        raise BadInput(
-            "there is no sweep to resume",
-            value=str(folder),
-            next_step="leave --resume out, or name its folder by --out",
-        )
+    expect(folder, resume=resume)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
@@ -168,12 +179,6 @@ def opened(folder: Path, asked: Mapping[str, Any], *, resume: bool, varying: tup
             ) from error
         if not (folder / SWEEP).exists():
             ledger.write(SWEEP, {"format": FORMAT, **asked})
-        elif not resume:
-            raise Refused(
-                "there is a sweep in this folder already",
-                value=str(folder),
-                next_step="go on with it by --resume, or name another folder by --out",
-            )
         else:
             _same(ledger.asked(), asked, varying)
         yield ledger

@@ -41,8 +41,10 @@ class Found:
 
     @property
     def recommended(self) -> Recipe:
-        """The recipe to train with."""
-        return recommended(self.shipped, self.tuned, {a: c.verdict for a, c in self.compared.items()})
+        """The recipe to train with: tuned where it is better out of fold, unless the test says that it is worse."""
+        worse = {a for a, gap in _on_test(self).items() if not isinstance(gap, NoResult) and gap.low > 0}
+        verdicts = {a: c.verdict for a, c in self.compared.items() if a not in worse}
+        return recommended(self.shipped, self.tuned, verdicts)
 
     @property
     def records(self) -> list[Record]:
@@ -107,11 +109,11 @@ def record(
     told += [Told(r.point, r.value, r.state is State.FAILED) for r in found.first.records if r.ended]
     drawn = pictures("member", spaces, told, found.first.seed)
     pngs = {name: ledger.write_bytes(f"plots/{name}", png) for name, png in drawn.items()}
-    files.append(ledger.write(OUTCOME, document))
     for file in files:
         recorder.artifact_file(file)
     for name, file in pngs.items():
         recorder.artifact_file(file, str(Path("plots", name).parent))
+    recorder.artifact_json(OUTCOME, document)
     trials = document["trials"]
     recorder.metrics(
         {

@@ -63,6 +63,7 @@ class Request:
             raise BadInput("the time budget must be above 0", value=self.seconds, allowed="seconds above 0")
         if self.cpus < 1:
             raise BadInput("a sweep needs a processor", value=self.cpus, allowed="1 or more")
+        searched(SHIPPED.members, self.families)
 
     @property
     def weights(self) -> int:
@@ -123,6 +124,9 @@ def sweep(
     }
     tracking = connect(settings)  # the store is made before anybody could race for it
     with opened(folder, asked, resume=request.resume, varying=VARYING) as ledger:
+        done = ledger.read(outcome.OUTCOME)
+        if done and done["complete"] and done["trials"]["asked"] == request.trials:
+            return done
         name = str(ledger.asked()["id"])
         parent = parent_of(tracking, name)
         with run(tracking, f"tune {subject.name}", tags_of(name), parent) as recorder:
@@ -135,6 +139,7 @@ def sweep(
                 children.interrupt()
             document = outcome.document(found, folder, recorder.run_id, time.perf_counter() - began)
             outcome.record(recorder, ledger, found, document, spaces)
+        ledger.write(outcome.OUTCOME, document)  # last of all: where it stands, nothing is left to do
     return document
 
 
