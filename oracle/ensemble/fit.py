@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from oracle.data.splits import Split, split
-from oracle.ensemble import blend
 from oracle.ensemble.blend import Blend
-from oracle.ensemble.recipe import EVEN, FITTED, SHIPPED, Member, Pool, Recipe
-from oracle.errors import BadInput, NotEnoughData
+from oracle.ensemble.pooling import Chemistry, chemistry, weighed
+from oracle.ensemble.recipe import SHIPPED, Member, Recipe
+from oracle.errors import NotEnoughData
 from oracle.features import registry
 from oracle.features.matrix import RaceMatrix
 from oracle.models.families import FAMILIES
@@ -52,8 +52,14 @@ class Fitted:
     validation: Mapping[str, Report | NoResult]
     """What the watched members reached on the dates they were chosen on."""
     split: Split
-    agreement: float
+    chemistry: Mapping[str, Chemistry]
+    """How the members of each pool, `form` and `model`, go together on the dates their weights were chosen on."""
     test: TestReport
+
+    @property
+    def agreement(self) -> float:
+        """Mean rank correlation between the form members."""
+        return self.chemistry["form"].agreement
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,8 @@ def fit(
     chosen = _members(recipe, priced)
     watched = {n: _fit(m, train, validation, seed, threads, progress) for n, m in chosen.items()}
     scores = {n: m.score(validation) for n, m in watched.items()}
-    form = weighed(recipe.form, scores, validation)
-    pooled = weighed(recipe.market, scores, validation) if priced else None
+    form = weighed(recipe.form, scores, validation, evaluation, seed)
+    pooled = weighed(recipe.market, scores, validation, evaluation, seed) if priced else None
     held_out = (pooled or form).probability(scores, validation)
     both = races.take(parts.train | parts.validation)
     members = {n: m.settled().fit(seen_by(chosen[n], both), None, seed, threads, progress) for n, m in watched.items()}
@@ -129,7 +135,11 @@ def fit(
             for n, s in scores.items()
         },
         split=parts,
-        agreement=blend.agreement({n: scores[n] for n in recipe.form.members}, validation),
+        chemistry={
+            which: chemistry(pool, weights, scores, validation, evaluation, seed)
+            for which, pool, weights in (("form", recipe.form, form), ("model", recipe.market, pooled))
+            if weights is not None
+        },
         test=judge(members, form, pooled, test, evaluation),
     )
 
@@ -211,19 +221,6 @@ def _members(recipe: Recipe, priced: bool) -> dict[str, Member]:
     if priced:
         names = tuple(dict.fromkeys((*names, MARKET, *recipe.market.members)))
     return {name: recipe.members.get(name) or Member(name) for name in names}
-
-
-def weighed(pool: Pool, scores: Mapping[str, Floats], races: RaceMatrix) -> Blend:
-    """Return the blend of a pool, its weights chosen on these held-out races if the pool leaves them open."""
-    match pool.weights:
-        case str() as how if how == EVEN:
-            return blend.even(pool.members)
-        case str() as how if how == FITTED:
-            return blend.fit(scores, races, pool.members)
-        case str() as how:
-            raise BadInput("no such way to weigh members", value=how, allowed=(EVEN, FITTED, "a weight per member"))
-        case weights:
-            return Blend(weights)
 
 
 def seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:

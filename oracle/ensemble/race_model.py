@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from oracle.ensemble import blend
 from oracle.ensemble.blend import Blend
-from oracle.errors import BadCard, UntrustedPackage
+from oracle.errors import BadCard, BadInput, UntrustedPackage
 from oracle.features import build, registry
 from oracle.features.ledger import DAY
 from oracle.features.races import Races, from_cards, from_frame
@@ -164,8 +165,8 @@ class RaceModel:
         files["state.npz"] = arrays.getvalue()
         model = {
             "families": {name: member.family for name, member in self.members.items()},
-            "form": dict(self.form.weights),
-            "market": None if self.market is None else dict(self.market.weights),
+            "form": self.form.as_dict(),
+            "market": None if self.market is None else self.market.as_dict(),
             "discount": asdict(self.discount),
             "about": asdict(self.about),
         }
@@ -191,9 +192,10 @@ class RaceModel:
             }
             with np.load(io.BytesIO(files["state.npz"]), allow_pickle=False) as arrays:
                 state = State.restore(dict(arrays))
-            pooled = None if model["market"] is None else Blend(model["market"])
-            return cls(members, Blend(model["form"]), pooled, Discount(**model["discount"]), state, about)
-        except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            form = blend.from_dict(model["form"])
+            pooled = None if model["market"] is None else blend.from_dict(model["market"])
+            return cls(members, form, pooled, Discount(**model["discount"]), state, about)
+        except (KeyError, TypeError, AttributeError, ValueError, EOFError, BadInput, zipfile.BadZipFile) as error:
             raise UntrustedPackage(
                 f"model package {folder.name} is incomplete: {error}", next_step="train again"
             ) from error

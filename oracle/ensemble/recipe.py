@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from oracle.ensemble.blend import AGGREGATIONS, LOG_LINEAR, STACKING
+from oracle.ensemble.weights import LOG_LOSS, OBJECTIVES
 from oracle.errors import BadInput, UnreadableFile
 from oracle.models import families
 from oracle.models.hyperparameters import Hyperparameters
@@ -41,6 +43,43 @@ class Pool:
     members: tuple[str, ...]
     weights: str | Mapping[str, float] = FITTED
     """`even`; `fitted` on the validation dates; or the weights themselves."""
+    aggregation: str = LOG_LINEAR
+    """What of the members is weighed: see `oracle.ensemble.blend`."""
+    objective: str = LOG_LOSS
+    """What fitted weights are best at: see `oracle.ensemble.weights`."""
+
+    def __post_init__(self) -> None:
+        for what, value, allowed in (
+            ("no such aggregation of members", self.aggregation, AGGREGATIONS),
+            ("no such objective of the weights", self.objective, OBJECTIVES),
+        ):
+            if value not in allowed:
+                raise BadInput(what, value=value, allowed=allowed)
+        if self.aggregation == STACKING and self.objective != LOG_LOSS:
+            raise BadInput(
+                "stacking is a fit by likelihood and has no other objective",
+                value=self.objective,
+                allowed=LOG_LOSS,
+                next_step=f"take {LOG_LINEAR}, which weighs the same log-probabilities",
+            )
+        if isinstance(self.weights, str):
+            if self.weights not in (EVEN, FITTED):
+                raise BadInput(
+                    "no such way to weigh members", value=self.weights, allowed=(EVEN, FITTED, "a weight per member")
+                )
+        elif set(self.weights) != set(self.members):
+            raise BadInput(
+                "weights and members of a pool are not the same names",
+                value=", ".join(sorted(self.weights)),
+                allowed=", ".join(sorted(self.members)),
+            )
+
+    @property
+    def weighing(self) -> str:
+        """How the weights come about, in a word or two."""
+        if not isinstance(self.weights, str):
+            return "given"
+        return f"{FITTED} by {self.objective}" if self.weights == FITTED else self.weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +119,17 @@ class Recipe:
 
 def _pool_as_dict(pool: Pool) -> dict[str, Any]:
     weights = pool.weights if isinstance(pool.weights, str) else dict(pool.weights)
-    return {"members": list(pool.members), "weights": weights}
+    return {
+        "members": list(pool.members),
+        "weights": weights,
+        "aggregation": pool.aggregation,
+        "objective": pool.objective,
+    }
+
+
+def _pool_from_dict(values: Mapping[str, Any]) -> Pool:
+    how = {name: values[name] for name in ("aggregation", "objective") if name in values}  # else as ever: the defaults
+    return Pool(tuple(values["members"]), values["weights"], **how)
 
 
 def from_dict(values: Mapping[str, Any]) -> Recipe:
@@ -95,7 +144,7 @@ def from_dict(values: Mapping[str, Any]) -> Recipe:
         members = {name: Member(m["family"], dict(m["hyperparameters"])) for name, m in values["members"].items()}
         for member in members.values():
             member.ranker()  # a name that does not exist is told now, not after an hour of fitting
-        form, market = (Pool(tuple(values[p]["members"]), values[p]["weights"]) for p in ("form", "market"))
+        form, market = (_pool_from_dict(values[pool]) for pool in ("form", "market"))
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"the recipe is incomplete: {error!r}", next_step="write it with oracle tune") from error
     return Recipe(members, form, market)

@@ -83,7 +83,23 @@ def _ensemble() -> Iterator[Metric]:
         "ensemble.{ensemble}.top_agreement", group, "Share of races in which all members pick the same horse.", "share"
     )
     yield Metric("ensemble.{ensemble}.weight.{member}", group, "Weight of the member in the blend.", "1")
-    yield Metric("ensemble.{ensemble}.temperature", group, "Factor on the blended scores before calibration.", "1")
+    yield Metric(
+        "ensemble.{ensemble}.contribution.{member}.log_loss",
+        group,
+        "By how much log-loss on validation rises without the member, the others weighed anew.",
+        "nats",
+        _UP,
+    )
+    yield Metric(
+        "ensemble.{ensemble}.contribution.{member}.ndcg_at_3",
+        group,
+        "By how much NDCG@3 on validation falls without the member, the others weighed anew.",
+        "-1..1",
+        _UP,
+    )
+    yield Metric(
+        "ensemble.{ensemble}.temperature", group, "What the weighted sum is divided by before the softmax.", "1"
+    )
 
 
 def _inference() -> Iterator[Metric]:
@@ -167,8 +183,10 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
         (
             Group.ENSEMBLE,
             {
-                "aggregation.method": "How members are combined within a race.",
-                "aggregation.{setting}": "Setting of the combination.",
+                "aggregation.method": "What of the members is weighed, in the ensemble that answers with odds.",
+                "aggregation.{ensemble}.method": "The same of each ensemble, such as `log_linear`, `rank`.",
+                "aggregation.{ensemble}.objective": "What fitted weights are best at, such as `log_loss`.",
+                "aggregation.{ensemble}.weights": "How the weights came about: `even`, `given` or `fitted by ...`.",
                 "calibration.method": "How blended scores become win probabilities.",
                 "calibration.{setting}": "Setting of the calibration.",
             },

@@ -14,7 +14,6 @@ import pandas as pd
 from oracle import process
 from oracle.data.cards import cards_of
 from oracle.data.dataset import Summary
-from oracle.ensemble import blend
 from oracle.ensemble.fit import Fitted, fit, judge
 from oracle.ensemble.race_model import About, RaceModel, feature_version
 from oracle.ensemble.recipe import SHIPPED, Recipe
@@ -208,8 +207,7 @@ def _facts(fitted: Fitted, summary: Summary, origin: Provenance) -> ModelFacts:
 def _aggregation(fitted: Fitted) -> str:
     """Return which members answer together and how they are pooled, without the weights that data decided."""
     pools = {"form": fitted.recipe.form} | ({"market": fitted.recipe.market} if fitted.market else {})
-    how = {n: p.weights if isinstance(p.weights, str) else "given" for n, p in pools.items()}
-    return ";".join(f"{n}={blend.METHOD},{how[n]}({'+'.join(p.members)})" for n, p in pools.items())
+    return ";".join(f"{n}={p.aggregation},{p.weighing}({'+'.join(p.members)})" for n, p in pools.items())
 
 
 _LEARNED = frozenset({"trees", "scale", "penalty", "exponent"})

@@ -10,9 +10,10 @@ import numpy as np
 
 from oracle import process
 from oracle.data.dataset import Summary
-from oracle.ensemble import blend
+from oracle.ensemble.blend import Blend
 from oracle.ensemble.fit import Fitted
 from oracle.ensemble.race_model import FEATURE_SET, feature_version
+from oracle.ensemble.recipe import Pool
 from oracle.features.quality import Quality, quality
 from oracle.ranking.report import Report
 from oracle.settings import Settings
@@ -48,7 +49,7 @@ def record(
     recorder.params(
         {
             "members": ",".join(fitted.members),
-            "aggregation": {"method": blend.METHOD},
+            "aggregation": _aggregation(fitted),
             "calibration": {"method": "likelihood of the blend on validation", **asdict(fitted.discount)},
         }
     )
@@ -77,7 +78,7 @@ def record(
     test = fitted.test.as_dict()
     recorder.metrics(numbers_of({"test": test}))
     recorder.metrics(_data_metrics(quality(history.matrix), history.summary))
-    recorder.metrics({"ensemble.form.agreement": fitted.agreement, **_weights(fitted)})
+    recorder.metrics({"ensemble": _ensembles(fitted)})
     recorder.metrics({"inference": dict(inference)})
     recorder.metrics({"training.seconds": seconds, "training.peak_memory_mb": process.peak_memory_mb()})
     for name, reached in fitted.validation.items():
@@ -116,10 +117,30 @@ def _data_metrics(found: Quality, summary: Summary) -> dict[str, float]:
     }
 
 
-def _weights(fitted: Fitted) -> dict[str, float]:
-    blends = {"form": fitted.form} | ({"model": fitted.market} if fitted.market else {})
+def _blends(fitted: Fitted) -> dict[str, tuple[Pool, Blend]]:
+    blends = {"form": (fitted.recipe.form, fitted.form)}
+    return blends | ({"model": (fitted.recipe.market, fitted.market)} if fitted.market else {})
+
+
+def _aggregation(fitted: Fitted) -> dict[str, Any]:
     return {
-        f"ensemble.{which}.weight.{name}": weight
-        for which, pooled in blends.items()
-        for name, weight in pooled.weights.items()
+        "method": (fitted.market or fitted.form).aggregation,
+        **{
+            which: {"method": pooled.aggregation, "objective": pool.objective, "weights": pool.weighing}
+            for which, (pool, pooled) in _blends(fitted).items()
+        },
+    }
+
+
+def _ensembles(fitted: Fitted) -> dict[str, Any]:
+    """Return weights, temperature, agreement and contributions of each ensemble."""
+    return {
+        which: {
+            "agreement": fitted.chemistry[which].agreement,
+            "top_agreement": fitted.chemistry[which].top_agreement,
+            "temperature": 1.0 / pooled.scale,
+            "weight": dict(pooled.weights),
+            "contribution": {name: asdict(c) for name, c in fitted.chemistry[which].contribution.items()},
+        }
+        for which, (_, pooled) in _blends(fitted).items()
     }

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from oracle.data.splits import Mask, split, walk_forward
-from oracle.ensemble.fit import seen_by, weighed
+from oracle.ensemble.fit import seen_by
+from oracle.ensemble.pooling import weighed
 from oracle.ensemble.recipe import Member, Pool, Recipe
 from oracle.errors import NotEnoughData, OracleError
 from oracle.features.matrix import RaceMatrix
@@ -158,7 +159,9 @@ def judge_pool(pool: Pool, scores: Mapping[str, Sequence[Floats]], board: Board,
     earlier = np.any([f.judge for f in board.folds[:fold]], axis=0)
     past, races = board.races.take(earlier), board.judged(fold)
     names = dict.fromkeys(pool.members)
-    blend = weighed(pool, {n: _spread(scores[n], board, earlier, fold) for n in names}, past)
+    blend = weighed(
+        pool, {n: _spread(scores[n], board, earlier, fold) for n in names}, past, board.evaluation, board.seed
+    )
     probability = blend.probability({n: scores[n][fold] for n in names}, races)
     return losses_of(probability, races, board)
 

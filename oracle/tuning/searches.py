@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from ray import tune
 
+from oracle.ensemble.blend import AGGREGATIONS, STACKING
 from oracle.ensemble.recipe import EVEN, FITTED, SHIPPED, Member, Pool
+from oracle.ensemble.weights import LOG_LOSS, OBJECTIVES
 from oracle.tuning import on_tune
 from oracle.tuning.children import Children
 from oracle.tuning.ledger import Ledger, Record
@@ -92,7 +94,7 @@ def weights(means: Means, best: Mapping[str, Tried], total: int, seconds: float 
 
     def config(record: Record, _phase: Phase) -> dict[str, Any]:
         answer, pool = pool_of(record)
-        return {"answer": answer, "pool": {"members": pool.members, "weights": pool.weights}}
+        return {"answer": answer, "pool": asdict(pool)}
 
     phase = Phase(
         f"weights-{_digest(best)}",
@@ -120,10 +122,13 @@ def shipped_pools(board: Board) -> dict[str, Pool]:
 
 def pool_space(pool: Pool) -> Space:
     """Return the ways of weighing that are tried for a pool."""
-    space: dict[str, Choice] = {"weights": Choice((FITTED, EVEN))}
-    if len(pool.members) > 1:
-        space["leave_out"] = Choice((NOBODY, *pool.members))
-    return space
+    if len(pool.members) < 2:
+        return {"aggregation": Choice(AGGREGATIONS)}
+    return {
+        "aggregation": Choice(AGGREGATIONS),
+        "weights": Choice((EVEN, *OBJECTIVES)),
+        "leave_out": Choice((NOBODY, *pool.members)),
+    }
 
 
 def pool_of(record: Record) -> tuple[str, Pool]:
@@ -132,7 +137,10 @@ def pool_of(record: Record) -> tuple[str, Pool]:
     pool = SHIPPED.form if answer == FORM else SHIPPED.market
     values = values_of(answer, pool_space(pool), record.point)
     left = tuple(name for name in pool.members if name != values.get("leave_out"))
-    return answer, Pool(left, str(values["weights"]))
+    aggregation, how = str(values["aggregation"]), str(values.get("weights", LOG_LOSS))
+    if how == EVEN:
+        return answer, Pool(left, EVEN, aggregation)
+    return answer, Pool(left, FITTED, aggregation, LOG_LOSS if aggregation == STACKING else how)
 
 
 def member_of(record: Record, made_of: Mapping[str, Member], spaces: Mapping[str, Space]) -> Member:

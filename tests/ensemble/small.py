@@ -12,6 +12,7 @@ from oracle.data.cards import cards_of
 from oracle.ensemble import fit as fitting
 from oracle.ensemble.fit import Fitted
 from oracle.ensemble.race_model import About, RaceModel, feature_version
+from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.features.matrix import RaceMatrix
 from oracle.models import families
 from oracle.race import RaceCard, Status
@@ -23,11 +24,11 @@ QUICK = {n: dataclasses.replace(f, ranker=lambda n=n: world.family(n)) for n, f 
 """The families with fewer steps, in the form of `FAMILIES`."""
 
 
-def fit(races: RaceMatrix, seed: int = 7, threads: int = 1) -> Fitted:
-    """Fit the ensemble as shipped, with the quick learners in place of the slow ones."""
+def fit(races: RaceMatrix, seed: int = 7, threads: int = 1, recipe: Recipe = SHIPPED) -> Fitted:
+    """Fit an ensemble, the shipped one by default, with the quick learners in place of the slow ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(families, "FAMILIES", QUICK)
-        return fitting.fit(races, SplitPolicy(), EvaluationPolicy(), seed, threads)
+        return fitting.fit(races, SplitPolicy(), EvaluationPolicy(), seed, threads, recipe=recipe)
 
 
 @cache

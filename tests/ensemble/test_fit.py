@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from oracle.ensemble.blend import RANK, STACKING
 from oracle.ensemble.fit import Fitted, TestReport, judge
-from oracle.ensemble.recipe import SHIPPED
+from oracle.ensemble.recipe import SHIPPED, Pool, Recipe
+from oracle.ensemble.weights import BOTH
 from oracle.errors import NotEnoughData, RowwiseSplit
 from oracle.features import registry
 from oracle.features.matrix import RaceMatrix
@@ -105,6 +107,25 @@ def test_the_form_blend_is_at_least_as_likely_as_each_member_on_validation(fitte
     assert validation_loss(fitted.form.utility(scores, validation), validation) <= best + 1e-3
     assert min(fitted.form.weights.values()) >= 0.0
     assert 0.2 < fitted.agreement < 1.0
+
+
+def test_a_recipe_decides_what_is_weighed_and_what_for(fitted: Fitted):
+    members = ("conditional_logit", "win")
+    other = Recipe(
+        {name: SHIPPED.members[name] for name in (*members, MARKET)},
+        Pool(members, aggregation=RANK, objective=BOTH),
+        Pool((MARKET, "win"), aggregation=STACKING),
+    )
+    found = small.fit(world.thinned(), recipe=other)
+    assert found.market is not None
+    assert (found.form.aggregation, found.market.aggregation) == (RANK, STACKING)
+    assert sum(found.form.weights.values()) == pytest.approx(1.0)
+    assert found.form.scale != 1.0
+    assert found.market.weights[MARKET] > found.market.weights["win"]
+    assert set(found.chemistry["model"].contribution) == {MARKET, "win"}
+    for report in (found.test.form, found.test.model):
+        assert (of(report).pseudo_r2 or 0.0) > 0.0
+    assert of(found.test.members[MARKET]) == of(fitted.test.members[MARKET])
 
 
 def test_form_members_see_nothing_of_the_odds(fitted: Fitted):

@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oracle.ensemble.blend import AGGREGATIONS, ON_LOG_PROBABILITY, Blend, even
 from oracle.ensemble.fit import Fitted
 from oracle.ensemble.race_model import RaceModel
+from oracle.ensemble.recipe import SHIPPED
 from oracle.errors import BadCard, UntrustedPackage
 from oracle.features import build
 from oracle.features.races import from_frame
@@ -234,6 +236,40 @@ def test_a_saved_model_answers_bit_by_bit_as_before(model: RaceModel, saved: Pat
     assert again.about == model.about
     assert (again.form, again.market, again.discount) == (model.form, model.market, model.discount)
     assert same(again.state.dump(), model.state.dump())
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_every_aggregation_answers_cards_and_comes_back_with_its_scale(
+    model: RaceModel, tmp_path: Path, aggregation: str
+):
+    scale = 1.0 if aggregation in ON_LOG_PROBABILITY else 2.5
+    form = Blend(model.form.weights, aggregation, scale)
+    other = dataclasses.replace(model, form=form, market=even(list(SHIPPED.market.members), aggregation, scale))
+    other.save(tmp_path / "package")
+    again = RaceModel.load(tmp_path / "package")
+    assert (again.form, again.market) == (other.form, other.market)
+    cards = [*small.cards(), *(without_odds(c) for c in small.cards())]
+    answers = again.predict(cards)
+    assert answers == other.predict(cards)
+    for one, answer in zip(cards, answers, strict=True):
+        check(one, answer)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"win": 1.0},
+        {"weights": {"win": 1.0}, "aggregation": "median", "scale": 1.0},
+        {"weights": {"win": 1.0}, "aggregation": "rank", "scale": -1.0},
+        {"weights": ["win"], "aggregation": "rank", "scale": 1.0},
+        None,
+    ],
+)
+def test_a_package_whose_blend_does_not_say_how_members_are_combined_is_refused(saved: Path, broken: object):
+    told = json.loads((saved / "model.json").read_text())
+    told["form"] = broken
+    with pytest.raises(UntrustedPackage, match=r"incomplete.*next: train again"):
+        RaceModel.load(resigned(saved, **{"model.json": json.dumps(told).encode()}))
 
 
 def test_a_model_saved_twice_is_the_same_package(model: RaceModel, saved: Path, tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,45 @@ def test_a_form_pool_with_a_member_that_reads_odds_is_refused():
 def test_a_pool_without_its_member_is_refused():
     with pytest.raises(BadInput, match="does not have"):
         Recipe({}, Pool(("win",)), SHIPPED.market)
+
+
+def test_aggregation_and_objective_come_back_from_the_file_and_a_file_without_them_means_the_defaults():
+    form = Pool(SHIPPED.form.members, "fitted", "rank", "both")
+    tried = replace(SHIPPED, form=form)
+    told = json.loads(json.dumps(tried.as_dict()))
+    assert recipe.from_dict(told) == tried
+    del told["form"]["aggregation"], told["form"]["objective"]
+    assert recipe.from_dict(told).form == Pool(SHIPPED.form.members)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"aggregation": "median"}, r"no such aggregation.*got 'median'.*log_linear, standardised, rank, stacking"),
+        ({"objective": "profit"}, r"no such objective.*got 'profit'.*log_loss, ndcg_at_3, both"),
+        ({"aggregation": "stacking", "objective": "ndcg_at_3"}, r"stacking.*got 'ndcg_at_3'.*next: take log_linear"),
+        ({"weights": "guessed"}, r"no such way to weigh.*got 'guessed'"),
+        ({"weights": {"win": 1.0}}, r"weights and members.*got 'win'"),
+    ],
+)
+def test_a_pool_that_cannot_be_weighed_is_refused(changes: dict[str, object], said: str):
+    values = SHIPPED.as_dict()
+    values["form"] |= changes
+    with pytest.raises(BadInput, match=said):
+        recipe.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("pool", "words"),
+    [
+        (Pool(("a",)), "fitted by log_loss"),
+        (Pool(("a",), "fitted", "rank", "both"), "fitted by both"),
+        (Pool(("a",), "even"), "even"),
+        (Pool(("a",), {"a": 1.0}), "given"),
+    ],
+)
+def test_a_pool_says_how_its_weights_come_about(pool: Pool, words: str):
+    assert pool.weighing == words
 
 
 def test_a_file_of_another_format_is_refused():

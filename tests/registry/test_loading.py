@@ -78,7 +78,7 @@ def package(model: RaceModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def version(tracking: Tracking, package: Path, cards: list[RaceCard]) -> ModelVersion:
-    facts = ModelFacts(MEMBERS, blend.METHOD, "h", feature_version(), "d", "c")
+    facts = ModelFacts(MEMBERS, blend.LOG_LINEAR, "h", feature_version(), "d", "c")
     with run(tracking, "a training") as recorder:
         return register(tracking, package, cards[0], facts, recorder.run_id)
 
@@ -193,7 +193,7 @@ def test_a_fresh_interpreter_without_this_repository_loads_and_predicts_the_same
     tracking: Tracking, package: Path, cards: list[RaceCard], model: RaceModel, tmp_path: Path
 ) -> None:
     repository = str(Path(__file__).parents[2])
-    facts = ModelFacts(MEMBERS, blend.METHOD, "h", feature_version(), "d", "c")
+    facts = ModelFacts(MEMBERS, blend.LOG_LINEAR, "h", feature_version(), "d", "c")
     with run(tracking, "a training") as recorder:
         spoilt = register(tracking, package, cards[0], facts, recorder.run_id)
     source = tracking.client.get_model_version_download_uri(spoilt.name, str(spoilt.number)).removeprefix("file://")

@@ -78,6 +78,9 @@ def test_the_run_is_finished_and_holds_the_parameters_that_made_it(home: Home):
     assert {"aggregation.method", "calibration.method", "calibration.second", "git.dirty", "library.lightgbm"} <= set(
         said
     )
+    assert said["aggregation.method"] == said["aggregation.model.method"] == "log_linear"
+    assert (said["aggregation.form.weights"], said["aggregation.model.weights"]) == ("fitted by log_loss", "even")
+    assert said["aggregation.form.objective"] == "log_loss"
     for period in ("train", "validation", "test"):
         assert int(said[f"split.{period}.races"]) == getattr(home.trained.fitted.split, period).sum()
         assert said[f"split.{period}.first_date"] <= said[f"split.{period}.last_date"]
@@ -95,6 +98,14 @@ def test_the_run_holds_performance_data_quality_ensemble_and_speed(home: Home):
     assert 0.0 < found["ensemble.form.agreement"] < 1.0
     assert {f"ensemble.form.weight.{name}" for name in SHIPPED.form.members} <= set(found)
     assert [found[f"ensemble.model.weight.{name}"] for name in SHIPPED.market.members] == [0.5, 0.5]
+    for ensemble, pool in (("form", SHIPPED.form), ("model", SHIPPED.market)):
+        assert 0.0 < found[f"ensemble.{ensemble}.top_agreement"] <= 1.0
+        assert found[f"ensemble.{ensemble}.temperature"] == 1.0
+        brings = home.trained.fitted.chemistry[ensemble].contribution
+        assert set(brings) == set(pool.members)
+        for name, brought in brings.items():
+            assert found[f"ensemble.{ensemble}.contribution.{name}.log_loss"] == brought.log_loss
+            assert found[f"ensemble.{ensemble}.contribution.{name}.ndcg_at_3"] == brought.ndcg_at_3
     assert 0.0 < found["inference.latency_ms_p50"] <= found["inference.latency_ms_p95"]
     assert found["inference.latency_ms_p95"] <= found["inference.latency_ms_p99"]
     assert min(found[f"inference.{name}"] for name in ("throughput", "load_seconds", "package_mb")) > 0.0
