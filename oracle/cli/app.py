@@ -18,6 +18,7 @@ from oracle.cli.predict import predict
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 from oracle.cli.train import evaluate, train
+from oracle.cli.tune import tune
 
 app = typer.Typer(
     name="oracle",
@@ -33,7 +34,10 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
-for command in (simulate, ingest, leakscan, train, evaluate, backtest, models, card, predict, explain, serve):
+for command in (
+    *(simulate, ingest, leakscan, train, evaluate, backtest, tune),
+    *(models, card, predict, explain, serve),
+):
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,15 +18,20 @@ def train(
     data: Data,
     promote: Annotated[bool, typer.Option("--promote", help="Let serving follow the new version at once.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="What the ensemble is made of, as `oracle tune` wrote it; default: as shipped.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train on a dataset, report on its latest dates, and register the model.
 
     The first model registered goes into production; a later one waits as candidate unless --promote is given.
     """
+    from oracle.ensemble.recipe import read
     from oracle.training import train as run  # here, so that `oracle --help` does not wait for LightGBM and MLflow
 
-    trained = run(data, load(seed=seed), promote=promote, progress=bars)
+    made_by = {} if recipe is None else {"recipe": read(recipe)}
+    trained = run(data, load(seed=seed), promote=promote, progress=bars, **made_by)
     document = trained.as_dict()
     emit(document, json=json, text=lambda: _told(document))
 

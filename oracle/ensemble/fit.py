@@ -153,7 +153,7 @@ def fit(
     calibrations = {who: choice.calibration for who, choice in choices.items()}
     shipped = "model" if pooled else "form"
     members = {
-        n: _timed(seconds, n, partial(m.settled().fit, _seen_by(chosen[n], learned), None, seed, threads, progress))
+        n: _timed(seconds, n, partial(m.settled().fit, seen_by(chosen[n], learned), None, seed, threads, progress))
         for n, m in watched.items()
     }
     return Fitted(
@@ -274,12 +274,12 @@ def _learners(
     """Return how each member of the market pool learns from the races of a fold."""
 
     def learner(member: Member) -> Callable[[RaceMatrix], FittedRanker]:
-        return lambda train: member.ranker().fit(_seen_by(member, train), None, seed, threads, progress)
+        return lambda train: member.ranker().fit(seen_by(member, train), None, seed, threads, progress)
 
     return {name: learner(recipe.members[name]) for name in recipe.market.members}
 
 
-def _seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
+def seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
     """Return the races as a member may see them: form members see nothing of the odds."""
     return races.only([f.name for f in registry.features(FAMILIES[member.family].sees)])
 
@@ -295,4 +295,4 @@ def _timed(seconds: dict[str, float], name: str, work: Callable[[], FittedRanker
 def _fit(
     member: Member, train: RaceMatrix, validation: RaceMatrix, seed: int, threads: int, progress: Progress
 ) -> FittedRanker:
-    return member.ranker().fit(_seen_by(member, train), _seen_by(member, validation), seed, threads, progress)
+    return member.ranker().fit(seen_by(member, train), seen_by(member, validation), seed, threads, progress)

@@ -6,13 +6,15 @@ nothing of any dataset.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from oracle.ensemble.blend import AGGREGATIONS, LOG_LINEAR, STACKING
 from oracle.ensemble.weights import LOG_LOSS, OBJECTIVES
-from oracle.errors import BadInput
+from oracle.errors import BadInput, UnreadableFile
 from oracle.models import families
 from oracle.models.hyperparameters import Hyperparameters
 from oracle.models.ranker import Ranker
@@ -155,6 +157,24 @@ def from_dict(values: Mapping[str, Any]) -> Recipe:
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"the recipe is incomplete: {error!r}", next_step="write it with oracle tune") from error
     return Recipe(members, form, market)
+
+
+def read(file: Path) -> Recipe:
+    """Return the recipe in a file.
+
+    Raises:
+        UnreadableFile: the file is missing or is not JSON.
+        BadInput: it is of another format, or names what this installation does not have.
+    """
+    try:
+        values = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnreadableFile(
+            f"the recipe cannot be read: {error}", value=str(file), next_step="write one with oracle tune"
+        ) from error
+    if not isinstance(values, dict):
+        raise BadInput("the recipe is no JSON object", value=str(file), next_step="write one with oracle tune")
+    return from_dict(values)
 
 
 def _shipped(*names: str) -> dict[str, Member]:

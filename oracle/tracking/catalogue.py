@@ -122,7 +122,41 @@ def _inference() -> Iterator[Metric]:
     yield Metric("inference.package_mb", group, "Size of the package on disk.", "MB", _DOWN)
 
 
-METRICS: tuple[Metric, ...] = (*_performance(), *_training(), *_data(), *_ensemble(), *_inference())
+def _sweep() -> Iterator[Metric]:
+    group = Group.SWEEP
+    yield Metric("fold.log_loss", group, "Log-loss on the fold, a curve over the folds.", "nats", _DOWN)
+    yield Metric("fold.ndcg_at_3", group, "NDCG@3 on the fold, a curve.", "0..1", _UP)
+    yield Metric("fold.pseudo_r2", group, "Pseudo-R2 on the fold, a curve.", "0..1", _UP)
+    yield Metric("fold.races", group, "Races judged in the fold, a curve.", "races")
+    yield Metric("fold.seconds", group, "Wall-clock time of the fold, a curve.", "s", _DOWN)
+    yield Metric(
+        "fold.against_shipped",
+        group,
+        "Log-loss minus that of the shipped defaults on the fold, a curve.",
+        "nats",
+        _DOWN,
+    )
+    yield Metric("trial.against_shipped", group, "Its mean over the folds: what the search lowers.", "nats", _DOWN)
+    yield Metric("trial.folds", group, "Folds judged before the trial ended.", "folds")
+    yield Metric("trial.seconds", group, "Wall-clock time of all its folds.", "s", _DOWN)
+    yield Metric("sweep.trials", group, "Trials that ended, whatever their end.", "trials")
+    yield Metric("sweep.stopped_early", group, "Trials that were stopped after a poor fold.", "trials")
+    yield Metric("sweep.failed", group, "Trials that failed.", "trials", _DOWN)
+    yield Metric("sweep.seconds", group, "Wall-clock time of the sweep since it was last started.", "s", _DOWN)
+    yield Metric("sweep.shipped.{member}.log_loss", group, "Log-loss of a shipped member, a curve over folds.", "nats")
+    yield Metric(
+        "sweep.{judged}.{ensemble}.difference",
+        group,
+        "Log-loss of the tuned recipe minus the shipped one.",
+        "nats",
+        _DOWN,
+    )
+    yield Metric("sweep.{judged}.{ensemble}.low", group, "Lower end of its interval over meetings.", "nats", _DOWN)
+    yield Metric("sweep.{judged}.{ensemble}.high", group, "Upper end of its interval.", "nats", _DOWN)
+    yield Metric("sweep.{judged}.{ensemble}.races", group, "Races it was measured on.", "races")
+
+
+METRICS: tuple[Metric, ...] = (*_performance(), *_training(), *_data(), *_ensemble(), *_inference(), *_sweep())
 """Every metric, in the order of the docs."""
 
 
@@ -163,7 +197,7 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
                 "aggregation.method": "What of the members is weighed, in the ensemble that answers with odds.",
                 "aggregation.{ensemble}.method": "The same of each ensemble, such as `log_linear`, `rank`.",
                 "aggregation.{ensemble}.objective": "What fitted weights are best at, such as `log_loss`.",
-                "aggregation.{ensemble}.weights": "How the weights came about: `even`, `given`, `shrunk` or `fitted by ...`.",
+                "aggregation.{ensemble}.weights": "How weights came about: `even`, `given`, `shrunk`, `fitted by ...`.",
                 "calibration.method": "Calibration of the shipped answer: `none`, `power` or `isotonic`.",
                 "calibration.{setting}": "Setting of the calibration.",
             },
@@ -178,6 +212,17 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
                 "data.races": "Races.",
                 "data.first_date": "First race date.",
                 "data.last_date": "Last race date.",
+            },
+        ),
+        (
+            Group.SWEEP,
+            {
+                "trial.phase": "`members` (hyperparameters) or `weights` (how members are pooled).",
+                "trial.number": "Number of the trial within its phase.",
+                "trial.member": "Member that a trial of the phase `members` tried other hyperparameters of.",
+                "trial.pool": "Answer that a trial of the phase `weights` pooled: `form` or `model`.",
+                "pool.{setting}": "Setting of the pool that a trial of the phase `weights` judged.",
+                "sweep.{setting}": "Setting of the sweep: families, folds, first share, reduction.",
             },
         ),
         (

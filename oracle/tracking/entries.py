@@ -41,6 +41,7 @@ class Group(StrEnum):
     SPLIT = "split"
     FEATURES = "features"
     MEMBERS = "members"
+    SWEEP = "sweep"
     PROVENANCE = "provenance"
 
 
@@ -52,6 +53,7 @@ PLACEHOLDERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "period": (r"(?:test|validation)", "`test` (the last dates) or `validation` (the dates before them)"),
         "span": (r"(?:train|validation|test)", "`train`, `validation` or `test`"),
+        "judged": (r"(?:folds|test)", "`folds` (out of fold, before the test dates) or `test`"),
         "ensemble": (r"(?:model|form)", "`model` (with the market) or `form` (without odds)"),
         "member": (r"[a-z0-9_]+", "name of a member of the ensemble"),
         "setting": (r"[A-Za-z0-9_]+", "name of a setting"),

@@ -145,21 +145,22 @@ def as_text(name: str, value: object) -> str:
 
 
 @contextmanager
-def run(tracking: Tracking, name: str, tags: Mapping[str, str] | None = None) -> Iterator[Recorder]:
+def run(
+    tracking: Tracking, name: str, tags: Mapping[str, str] | None = None, run_id: str | None = None
+) -> Iterator[Recorder]:
     """Open a run, hand out its recorder, and end it whatever happens.
 
     Args:
         tracking: Where to record.
         name: What people read in the list of runs.
         tags: Free words about the run.
+        run_id: Go on with this run instead of opening a new one.
 
     Raises:
         Unavailable: the store does not answer.
         OracleError: whatever the work inside raises passes through unchanged.
     """
-    with reaching(tracking.uri):
-        opened = tracking.client.create_run(tracking.experiment_id, run_name=name, tags=dict(tags or {}))
-    recorder = Recorder(tracking, opened.info.run_id)
+    recorder = begin(tracking, name, tags) if run_id is None else again(tracking, run_id)
     try:
         with _stopping():
             yield recorder
@@ -167,14 +168,29 @@ def run(tracking: Tracking, name: str, tags: Mapping[str, str] | None = None) ->
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         try:
             recorder.tags({"failure": f"{type(error).__name__}: {error}"[:LONGEST_VALUE]})
-            _end(recorder, status)
+            end(recorder, status)
         except OracleError as second:
             error.add_note(f"run {recorder.run_id} could not be ended at {shown(tracking.uri)}: {second}")
         raise
-    _end(recorder, "FINISHED")
+    end(recorder, "FINISHED")
 
 
-def _end(recorder: Recorder, status: str) -> None:
+def begin(tracking: Tracking, name: str, tags: Mapping[str, str] | None = None) -> Recorder:
+    """Open a run that whoever calls has to `end`; `run` does both."""
+    with reaching(tracking.uri):
+        opened = tracking.client.create_run(tracking.experiment_id, run_name=name, tags=dict(tags or {}))
+    return Recorder(tracking, opened.info.run_id)
+
+
+def again(tracking: Tracking, run_id: str) -> Recorder:
+    """Return to a run that ended, or that a killed process left behind: it is RUNNING once more."""
+    with reaching(tracking.uri):
+        tracking.client.update_run(run_id, status="RUNNING")
+    return Recorder(tracking, run_id)
+
+
+def end(recorder: Recorder, status: str) -> None:
+    """End a run: `FINISHED`, `FAILED` or `KILLED`."""
     with reaching(recorder.tracking.uri):
         recorder.tracking.client.set_terminated(recorder.run_id, status)
 

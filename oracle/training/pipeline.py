@@ -17,6 +17,7 @@ from oracle.data.dataset import Summary
 from oracle.ensemble.fit import Fitted, fit, judge
 from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import About, RaceModel, feature_version
+from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
@@ -69,7 +70,9 @@ class Trained:
         }
 
 
-def train(data: str, settings: Settings, *, promote: bool = False, progress: Progress = silent) -> Trained:
+def train(
+    data: str, settings: Settings, *, promote: bool = False, progress: Progress = silent, recipe: Recipe = SHIPPED
+) -> Trained:
     """Train on a dataset, record the run, register the model, and return both with the test report.
 
     Args:
@@ -77,6 +80,7 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
         settings: The tree in force.
         promote: Let serving follow the new version even if there is one in production already.
         progress: Told of each long loop.
+        recipe: What the ensemble is made of.
 
     Raises:
         NoSuchDataset: there is no dataset at the path.
@@ -93,6 +97,7 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
     with run(tracking, f"train {history.name}") as recorder:
         recorder.provenance(origin)
         recorder.params(parameters(history, settings))
+        recorder.artifact_json("recipe.json", recipe.as_dict())
         fitted = fit(
             history.matrix,
             settings.split,
@@ -100,7 +105,8 @@ def train(data: str, settings: Settings, *, promote: bool = False, progress: Pro
             settings.seed,
             _threads(history.matrix),
             progress,
-            calibration=settings.calibration,
+            recipe,
+            settings.calibration,
         )
         found = honesty(history, fitted, settings, progress)
         record_honesty(recorder, found)

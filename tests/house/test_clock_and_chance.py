@@ -24,6 +24,11 @@ ALLOWED = {
     "oracle/process.py": ({"os.environ"}, "settles what libraries read when they load; called by the edges only"),
     "oracle/tracking/connection.py": ({"os.environ"}, "MLflow reads its switches from the environment, when imported"),
     "oracle/data/folder.py": ({"os.environ"}, "the address of an S3 store other than Amazon's, as its tools name it"),
+    "oracle/tuning/cluster.py": (
+        {"os.environ", "secrets.token_hex"},
+        "how to authenticate at Ray, with a token of our own",
+    ),
+    "jobs/tune.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "oracle/cli": ({"datetime.now", "os.environ"}, "the edge: it hands the moment down"),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},

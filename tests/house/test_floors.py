@@ -40,7 +40,21 @@ FLOORS: dict[str, int] = {
     # 2: models, still without cluster and tracking
     "oracle.models": 2,
     "oracle.ensemble": 2,
+    "oracle.tuning": 2,
+    **dict.fromkeys(
+        (f"oracle.tuning.{n}" for n in ("space", "proposals", "objective", "verdict", "final", "pictures")), 2
+    ),
     # 3: the outside world
+    **dict.fromkeys(
+        (
+            f"oracle.tuning.{n}"
+            for n in (
+                *("ledger", "children", "cluster", "phase", "table", "on_tune", "trainables"),
+                *("searches", "outcome", "sweep"),
+            )
+        ),
+        3,
+    ),
     **dict.fromkeys((f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "spool")), 3),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
@@ -53,7 +67,7 @@ FLOORS: dict[str, int] = {
     "jobs": 5,
 }
 """Floor of each module, or of each whole room: the longest name that fits a module decides."""
-SPLIT = {"oracle", "oracle.data", "oracle.registry", "oracle.tracking"}
+SPLIT = {"oracle", "oracle.data", "oracle.registry", "oracle.tracking", "oracle.tuning"}
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
 PURE = 2
 OUTSIDE = {"ray", "mlflow", "boto3", "botocore", "sqlalchemy"}
