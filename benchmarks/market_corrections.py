@@ -1,112 +1,147 @@
-"""Ways to use form beside the market, each judged on validation and on test: the table of decision 3.
+"""Ways to use form beside the market, each judged on expanding folds before the test dates: the table of decision 3.
 
     python benchmarks/market_corrections.py DATASET...
 
-For each dataset and variant, one JSON line: pseudo-R2 and NDCG@3 on the validation dates (learned on the dates before
-them) and on the test dates (learned on all dates before those), with the market's own beside it.
+For each dataset and variant one JSON line: the gain in pseudo-R2 over the fitted market and over the market whose
+margin was taken out by a power, with intervals by meeting, and the gain over its standard error. A pair of corrections
+is followed as far as the folds before say (`oracle.ensemble.pooling.shrunk`). The test dates are cut off first.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import orjson
 
 from oracle import process
-from oracle.data.splits import split
-from oracle.ensemble import blend
-from oracle.ensemble.recipe import SHIPPED
-from oracle.features import registry
+from oracle.data.splits import Mask, split, walk_forward
+from oracle.ensemble.blend import Blend, log_probability
+from oracle.ensemble.folds import FIRST_SHARE
+from oracle.ensemble.pooling import shrunk
 from oracle.features.matrix import RaceMatrix
-from oracle.models.conditional_logit import ConditionalLogit, LogitPolicy
-from oracle.models.families import FAMILIES
-from oracle.models.gbdt import TreePolicy, Trees
-from oracle.models.market import Market
+from oracle.models.conditional_logit import ConditionalLogit
+from oracle.models.gbdt import Trees
+from oracle.models.market import BY_POWER, Market
 from oracle.models.over_market import LOGIT, TREES, OverMarket
-from oracle.models.places import DECAY
+from oracle.models.ranker import Ranker
 from oracle.progress import silent
+from oracle.ranking import metrics
+from oracle.ranking.outcome import winners
 from oracle.ranking.races import Floats, softmax
-from oracle.ranking.report import NoResult, evaluate, scored
+from oracle.ranking.report import NoResult, paired_difference, scored
 from oracle.settings import EvaluationPolicy, SplitPolicy
 from oracle.training.history import read
 
-SEED = 7
+SEED, FOLDS = 7, 6
 
 
-def corrections() -> Iterator[tuple[str, OverMarket]]:
-    """Yield the variants that correct the market, by name."""
-    for penalty in (3000.0, 8000.0, 20000.0):
-        yield f"logit, penalty {penalty:.0f}", _logit(replace(LOGIT, penalties=(penalty,)))
-    yield "logit, penalty 8000, three places", _logit(replace(LOGIT, decay=DECAY))
-    for steps in (100, 200, 400):
-        yield f"trees, {steps} steps", _trees("winner_softmax", replace(TREES, trees=steps))
-    yield "trees, 200 steps, three places", _trees("race_softmax", TREES)
+def logits() -> Iterator[tuple[str, Ranker]]:
+    """Yield the linear corrections by name."""
+    for penalty, relief in ((8000.0, 1.0), (16000.0, 1.0), (32000.0, 0.25), (64000.0, 0.25), (128000.0, 0.25)):
+        policy = replace(LOGIT, penalties=(penalty,), beyond_market_relief=relief)
+        yield f"logit {penalty:.0f}, relief {relief}", OverMarket("market_logit", ConditionalLogit(policy))
+    three = replace(LOGIT, decay=(1.0, 0.6, 0.4))
+    yield "logit, three places", OverMarket("market_logit", ConditionalLogit(three))
 
 
-def _logit(policy: LogitPolicy) -> OverMarket:
-    return OverMarket("logit", ConditionalLogit(policy))
-
-
-def _trees(loss: str, policy: TreePolicy) -> OverMarket:
-    return OverMarket("trees", Trees(loss, policy, scale=1.0))
-
-
-def priced(races: RaceMatrix) -> RaceMatrix:
-    """Return the races in which every starter has odds."""
-    return races.take(scored(races.market, races.offsets))
-
-
-def figures(utility: Floats, races: RaceMatrix) -> dict[str, float]:
-    """Return pseudo-R2 and NDCG@3 of a utility."""
-    report = evaluate(utility, softmax(utility, races.offsets), races.position, races.offsets, EvaluationPolicy())
-    if isinstance(report, NoResult) or report.pseudo_r2 is None:
-        raise SystemExit("the dataset has no races to judge on")
-    return {"pseudo_r2": round(report.pseudo_r2, 5), "ndcg_at_3": round(report.ndcg_at_3, 4)}
-
-
-def judged(learn: RaceMatrix, judge: RaceMatrix) -> dict[str, dict[str, float]]:
-    """Return the figures of every variant, learned on some races and judged on later ones."""
-    market = Market().fit(learn, None, SEED, 1, silent)
-    utilities = {"market, power fitted": market.score(judge)}
-    for name, ranker in corrections():
-        utilities[name] = ranker.fit(learn, None, SEED, process.cores(), silent).score(judge)
-    pairs = [("logit, penalty 8000", "trees, 200 steps"), ("logit, penalty 8000", "trees, 200 steps, three places")]
-    for a, b in pairs:
-        utilities[f"even: {a} + {b}"] = (utilities[a] + utilities[b]) / 2
-    return {name: figures(utility, judge) for name, utility in utilities.items()}
-
-
-def pooled(train: RaceMatrix, validation: RaceMatrix, test: RaceMatrix) -> dict[str, float]:
-    """Return the test figures of form and market pooled by weights fitted on validation."""
-    form = [f.name for f in registry.features("form")]
-    members = {
-        name: FAMILIES[name].ranker().fit(train.only(form), validation.only(form), SEED, process.cores(), silent)
-        for name in SHIPPED.form.members
+def forests() -> Iterator[tuple[str, Ranker]]:
+    """Yield the corrections by trees, by name."""
+    shapes: dict[str, dict[str, Any]] = {
+        "trees 200, 20% of features": {"trees": 200, "feature_share": 0.2, "leaves": 7, "l2": 50.0},
+        "trees 300, 5%": {"trees": 300, "feature_share": 0.05, "leaves": 7, "l2": 50.0},
+        "trees 300, 5%, l2 300": {"trees": 300, "feature_share": 0.05, "leaves": 7, "l2": 300.0},
+        "trees 300, 5%, l2 1000": {"trees": 300, "feature_share": 0.05, "leaves": 7, "l2": 1000.0},
+        "trees 500, 3%, 15 leaves": {"trees": 500, "feature_share": 0.03, "leaves": 15, "l2": 50.0},
     }
-    members["market"] = Market().fit(train, None, SEED, 1, silent)
-    weights = blend.fit({n: m.score(validation) for n, m in members.items()}, validation, list(members))
-    return figures(weights.utility({n: m.score(test) for n, m in members.items()}, test), test)
+    for name, shape in shapes.items():
+        yield name, OverMarket("market_trees", Trees("winner_softmax", replace(TREES, **shape)))
+
+
+class Bench:
+    """The races of a dataset before its test dates, in folds."""
+
+    def __init__(self, path: str) -> None:
+        races = read(path, silent).matrix
+        early = races.take(~split(races.dates, SplitPolicy()).test)
+        self.races = early.take(scored(early.market, early.offsets))
+        self.folds = list(walk_forward(self.races.dates, FOLDS, FIRST_SHARE))
+        self.yardsticks = {"market": self.scored(Market()), "market_power": self.scored(Market(BY_POWER))}
+
+    def scored(self, ranker: Ranker) -> Floats:
+        """Return float64[N], out-of-fold utilities; NaN before the first fold."""
+        out = np.full(len(self.races.position), np.nan)
+        for fold in self.folds:
+            fitted = ranker.fit(self.races.take(fold.train), None, SEED, process.cores(), silent)
+            out[np.repeat(fold.predict, self.races.sizes)] = fitted.score(self.races.take(fold.predict))
+        return out
+
+    def followed(self, corrections: Mapping[str, Floats]) -> Floats:
+        """Return float64[N]: what corrects the market, each fold weighed by the folds before it."""
+        base = self.yardsticks["market_power"]
+        scores = {"market_power": base, **corrections}
+        out, seen = np.full(len(base), np.nan), np.zeros(len(self.races), dtype=np.bool_)
+        for fold in self.folds:
+            blend = shrunk(tuple(scores), {n: s[self._rows(seen)] for n, s in scores.items()}, self.races.take(seen))
+            rows, races = self._rows(fold.predict), self.races.take(fold.predict)
+            out[rows] = _pooled(blend, {n: s[rows] for n, s in scores.items()}, races)
+            seen = seen | fold.predict
+        return out
+
+    def _rows(self, races: Mask) -> Mask:
+        return np.asarray(np.repeat(races, self.races.sizes))
+
+    def gain(self, utility: Floats, over: str) -> dict[str, float]:
+        """Return the gain in pseudo-R2 over a yardstick, its interval by meeting, and how many errors it is."""
+        policy, races = EvaluationPolicy(), self.races
+        won = winners(races.position, races.offsets, policy)
+
+        def loss(score: Floats) -> Floats:
+            return metrics.log_loss(softmax(score, races.offsets), won, races.offsets)
+
+        better = loss(self.yardsticks[over]) - loss(utility)
+        known = ~np.isnan(better)
+        share = better[known] / np.log(races.sizes[known]).mean()
+        found = paired_difference(share, np.zeros(len(share)), races.meeting[known], SEED, policy)
+        if isinstance(found, NoResult):
+            raise SystemExit(f"nothing to judge on: {found.reason}")
+        told = {"gain": found.mean, "low": found.low, "high": found.high}
+        return {n: round(v, 5) for n, v in told.items()} | {
+            "errors": round(found.mean / max(found.standard_error, 1e-12), 2)
+        }
+
+
+def _pooled(blend: Blend, scores: Mapping[str, Floats], races: RaceMatrix) -> Floats:
+    return np.asarray(np.sum([w * log_probability(scores[n], races) for n, w in blend.weights.items()], axis=0))
 
 
 def main() -> None:
     """Print the table of each dataset."""
     process.settle()
     for path in sys.argv[1:]:
-        races = read(path, silent).matrix
-        parts = split(races.dates, SplitPolicy())
-        train, validation, test = (priced(races.take(m)) for m in (parts.train, parts.validation, parts.test))
-        both = priced(races.take(parts.train | parts.validation))
-        on_validation, on_test = judged(train, validation), judged(both, test)
-        for name in on_test:
-            _say(path, name, {"validation": on_validation[name], "test": on_test[name]})
-        _say(path, "form and market pooled, weights fitted", {"test": pooled(train, validation, test)})
+        bench = Bench(path)
+
+        def say(variant: str, utility: Floats, path: str = path, bench: Bench = bench) -> None:
+            told = {over: bench.gain(utility, over) for over in bench.yardsticks}
+            line = {"data": path.rsplit("/", 1)[-1], "variant": variant, "over": told}
+            sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+            sys.stdout.flush()
+
+        _try_all(bench, say)
 
 
-def _say(path: str, variant: str, found: dict[str, dict[str, float]]) -> None:
-    sys.stdout.buffer.write(orjson.dumps({"data": path.rsplit("/", 1)[-1], "variant": variant, **found}) + b"\n")
-    sys.stdout.flush()
+def _try_all(bench: Bench, say: Callable[[str, Floats], None]) -> None:
+    say("market, margin by power", bench.yardsticks["market_power"])
+    linear = {name: bench.scored(ranker) for name, ranker in logits()}
+    trees = {name: bench.scored(ranker) for name, ranker in forests()}
+    for name, utility in {**linear, **trees}.items():
+        say(f"{name}, alone", utility)
+    for one, left in linear.items():
+        for other, right in trees.items():
+            say(f"{one} + {other}", bench.followed({one: left, other: right}))
 
 
 if __name__ == "__main__":
