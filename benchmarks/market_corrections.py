@@ -41,11 +41,9 @@ SEED, FOLDS = 7, 6
 
 def logits() -> Iterator[tuple[str, Ranker]]:
     """Yield the linear corrections by name."""
-    for penalty, relief in ((8000.0, 1.0), (16000.0, 1.0), (32000.0, 0.25), (64000.0, 0.25), (128000.0, 0.25)):
+    for penalty, relief in ((8000.0, 1.0), (16000.0, 1.0), (32000.0, 0.25)):
         policy = replace(LOGIT, penalties=(penalty,), beyond_market_relief=relief)
         yield f"logit {penalty:.0f}, relief {relief}", OverMarket("market_logit", ConditionalLogit(policy))
-    three = replace(LOGIT, decay=(1.0, 0.6, 0.4))
-    yield "logit, three places", OverMarket("market_logit", ConditionalLogit(three))
 
 
 def forests() -> Iterator[tuple[str, Ranker]]:
@@ -54,7 +52,6 @@ def forests() -> Iterator[tuple[str, Ranker]]:
         "trees 200, 20% of features": {"trees": 200, "feature_share": 0.2, "leaves": 7, "l2": 50.0},
         "trees 300, 5%": {"trees": 300, "feature_share": 0.05, "leaves": 7, "l2": 50.0},
         "trees 300, 5%, l2 300": {"trees": 300, "feature_share": 0.05, "leaves": 7, "l2": 300.0},
-        "trees 300, 5%, l2 1000": {"trees": 300, "feature_share": 0.05, "leaves": 7, "l2": 1000.0},
         "trees 500, 3%, 15 leaves": {"trees": 500, "feature_share": 0.03, "leaves": 15, "l2": 50.0},
     }
     for name, shape in shapes.items():

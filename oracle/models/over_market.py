@@ -28,7 +28,7 @@ LOGIT = LogitPolicy(penalties=(32000.0,), beyond_market_relief=0.25, decay=(1.0,
 against the market's expectation is believed sooner: what odds could know, they know."""
 
 TREES = TreePolicy(
-    trees=500, learning_rate=0.01, leaves=15, min_runners_in_leaf=300, feature_share=0.03, runner_share=0.7, l2=50.0
+    trees=300, learning_rate=0.01, leaves=7, min_runners_in_leaf=300, feature_share=0.05, runner_share=0.7, l2=300.0
 )
 """A short walk away from the market in small steps, each among a handful of features, so that no single one leads."""
 
