@@ -30,7 +30,7 @@ from oracle.tuning.objective import FoldPolicy, board, members_of
 from oracle.tuning.phase import Phase
 from oracle.tuning.searches import Means, shipped_pools, tried, tried_pools
 from oracle.tuning.space import Space, searched
-from oracle.tuning.verdict import FORM, MODEL, chosen, chosen_pool, tuned, walk_forward
+from oracle.tuning.verdict import FORM, MODEL, chosen, chosen_pool, in_hindsight, tuned, walk_forward
 
 WEIGHTS_SHARE = 4
 """One trial in so many goes to the weighing of members."""
@@ -169,9 +169,9 @@ def _search(
         ways = {a: chosen_pool(a, pools, pool, second.folds) for a, pool in shipped_pools(light).items()}
         recipe = tuned(SHIPPED, best, ways[FORM], ways.get(MODEL, SHIPPED.market))
         compared = {a: walk_forward(a, base, ended, pools, p, light) for a, p in shipped_pools(light).items()}
-        return outcome.Found(
-            first, second, recipe, SHIPPED, compared, settings.evaluation, _on_test(races, settings, recipe)
-        )
+        hindsight = {a: in_hindsight(base, best, ways[a], p, light) for a, p in shipped_pools(light).items()}
+        on_tests = _on_test(races, settings, recipe)
+        return outcome.Found(first, second, recipe, SHIPPED, compared, settings.evaluation, hindsight, on_tests)
 
 
 def _on_test(races: RaceMatrix, settings: Settings, recipe: Recipe) -> dict[str, OnTest]:

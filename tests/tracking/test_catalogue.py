@@ -19,7 +19,7 @@ EXAMPLES = {
     "member": ("lambdarank", "conditional_logit"),
     "setting": ("learning_rate", "lambda_l2"),
     "feature": ("days_off",),
-    "judged": ("folds", "test"),
+    "judged": ("folds", "hindsight", "test"),
     "package": ("lightgbm", "scikit-learn"),
 }
 
