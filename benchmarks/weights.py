@@ -116,6 +116,7 @@ def _results(races: int, chance: np.random.Generator) -> RaceMatrix:
         off=number.astype(np.float64),
         day=number,
         position=position,
+        odds=np.full(position.size, np.nan),
         market=np.full(position.size, np.nan),
         race_id=number.astype(object),
         meeting=number.astype(object),

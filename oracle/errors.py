@@ -6,7 +6,8 @@ do next. Each class carries the exit code a command ends with, so the command li
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class OracleError(Exception):
@@ -48,7 +49,7 @@ class OracleError(Exception):
             parts.append(f"next: {self.next_step}")
         return "; ".join(parts)
 
-    def as_dict(self) -> dict[str, str | None]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, for `--json`."""
         return {
             "kind": type(self).__name__,
@@ -89,6 +90,10 @@ class NoSuchModel(BadInput):
     """The registry holds no such model, version or alias."""
 
 
+class MissingExtra(BadInput):
+    """A model family needs an optional library that is not installed."""
+
+
 class Refused(OracleError):
     """The system can do it and will not: a gate, a leak, a missing approval. Exit code 3."""
 
@@ -97,6 +102,32 @@ class Refused(OracleError):
 
 class RowwiseSplit(Refused):
     """A split would put runners of one race on both sides."""
+
+
+class Leak(Refused):
+    """A model or a column knows more than anybody could have known at the off.
+
+    Args:
+        what: One sentence that says what is wrong.
+        suspects: Plain values, the guiltiest first, as a JSON document holds them.
+        details: As in `OracleError`.
+    """
+
+    def __init__(self, what: str, *, suspects: Iterable[Mapping[str, Any]] = (), **details: Any) -> None:
+        super().__init__(what, **details)
+        self.suspects = [dict(s) for s in suspects]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the error with its suspects."""
+        return {**super().as_dict(), "suspects": self.suspects}
+
+
+class BrokenPipeline(Refused):
+    """Something that cannot know anything of the result does better than chance: what judges models is at fault."""
+
+
+class BelowGate(Refused):
+    """A model did not reach what it must reach to be registered."""
 
 
 class UntrustedPackage(Refused):

@@ -266,3 +266,34 @@ class CardPrediction:
     """How many positions count as placed in a field of this size."""
     notes: tuple[str, ...] = ()
     """What the reader should know about this answer, such as odds that were missing or a course never seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one feature adds to the score of one runner."""
+
+    feature: str
+    value: float | None
+    """The feature's own value; None where it is missing."""
+    contribution: float
+    """Relative to the race: above 0 where it speaks for this runner more than for the field on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerExplanation:
+    """Why a runner has its score: base, contributions and others add up to it."""
+
+    base: float
+    """What every runner of the race has in common."""
+    contributions: tuple[Contribution, ...]
+    """The largest first."""
+    others: float = 0.0
+    """The sum of those that are not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardExplanation:
+    """The answer to a card, and why: one explanation per runner, in its order; None for a withdrawn one."""
+
+    prediction: CardPrediction
+    runners: tuple[RunnerExplanation | None, ...]

@@ -12,7 +12,7 @@ import difflib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -84,6 +84,62 @@ class EvaluationPolicy(Policy):
     confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of an interval.")
 
 
+class CalibrationPolicy(Policy):
+    """How win probabilities are calibrated, on the validation dates."""
+
+    method: Literal["auto", "none", "power", "isotonic"] = Field(
+        "auto",
+        description="Kind of calibration; `auto` takes the simplest that held-out days do not tell from the best.",
+    )
+    folds: int = Field(5, ge=2, description="Blocks of days that `auto` fits and judges on in turn.")
+
+
+class MarketPolicy(Policy):
+    """How odds become probabilities."""
+
+    overround: Literal["multiplicative", "power", "shin"] = Field(
+        "multiplicative", description="How the margin is taken out of the odds; a model keeps the one it learned with."
+    )
+
+
+class LeakPolicy(Policy):
+    """What an honest number may do, and what only one that knew the result does; docs/metrics.md has the measurements.
+
+    `..._over_form` holds where a history has no odds: form leaves more unsaid than a market does.
+    """
+
+    gain: float = Field(
+        0.005, gt=0, description="Pseudo-R2 that a model or a single column may add to the fitted market on final odds."
+    )
+    gain_over_form: float = Field(0.12, gt=0, description="The same for a column where the expectation is form.")
+    own: float = Field(0.3, gt=0, lt=1, description="Correlation of a column with its own race's surprise.")
+    own_over_form: float = Field(0.4, gt=0, lt=1, description="The same where the expectation is form.")
+    next: float = Field(0.2, gt=0, lt=1, description="Correlation of a column with the surprise of the next race.")
+    moves: float = Field(
+        0.2, gt=0, lt=1, description="Correlation of a column's change along a career with its own race's surprise."
+    )
+    moves_over_form: float = Field(0.28, gt=0, lt=1, description="The same where the expectation is form.")
+    closeness: float = Field(
+        0.5, gt=0, lt=1, description="Share of chance's distance that a constant of an owner keeps from its results."
+    )
+    closeness_errors: float = Field(3.0, gt=0, description="Standard errors by which it must be nearer than chance.")
+    missing: float = Field(0.4, gt=0, lt=1, description="Correlation of being missing with not finishing.")
+    chance: float = Field(0.001, gt=0, lt=1, description="Chance of one false suspect among all columns looked at.")
+    old_results: float = Field(
+        2.0, ge=0, description="Times the gain of earlier results alone that is added to what a gain may be."
+    )
+    old_results_at_most: float = Field(0.05, ge=0, description="The most that is added for it.")
+    errors: float = Field(3.0, gt=0, description="Standard errors by which a model must be beyond a limit.")
+
+
+class GatePolicy(Policy):
+    """What a training must reach to be registered."""
+
+    min_ndcg_at_3: float | None = Field(
+        None, gt=0, lt=1, description="NDCG@3 on the test that a model must reach; off unless set."
+    )
+
+
 class TrackingSettings(Policy):
     """Where runs and models are recorded."""
 
@@ -116,6 +172,10 @@ class Settings(BaseSettings):
     check: CheckPolicy = CheckPolicy()
     split: SplitPolicy = SplitPolicy()
     evaluation: EvaluationPolicy = EvaluationPolicy()
+    calibration: CalibrationPolicy = CalibrationPolicy()
+    market: MarketPolicy = MarketPolicy()
+    leak: LeakPolicy = LeakPolicy()
+    gate: GatePolicy = GatePolicy()
     tracking: TrackingSettings = TrackingSettings()
     serving: ServingSettings = ServingSettings()
 

@@ -8,8 +8,11 @@ import typer
 
 from oracle import process
 from oracle.cli import output
+from oracle.cli.backtest import backtest
 from oracle.cli.card import card
+from oracle.cli.explain import explain
 from oracle.cli.ingest import ingest
+from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
 from oracle.cli.predict import predict
 from oracle.cli.serve import serve
@@ -31,7 +34,10 @@ def _root() -> None:
     """From race results to served, calibrated predictions."""
 
 
-for command in (simulate, ingest, train, evaluate, tune, models, card, predict, serve):
+for command in (
+    *(simulate, ingest, leakscan, train, evaluate, backtest, tune),
+    *(models, card, predict, explain, serve),
+):
     app.command()(command)
 
 

@@ -14,6 +14,7 @@ from oracle.cli.output import Json, emit
 from oracle.errors import UnreadableFile
 
 if TYPE_CHECKING:
+    from oracle.serving.exotics import ExoticsMessage
     from oracle.serving.messages import PredictionMessage, RunnerAnswer
 
 HEADER = ("rank", "no", "horse", "win", "place", "fair odds", "odds", "edge")
@@ -24,6 +25,9 @@ def predict(
     model_version: Annotated[
         str | None, typer.Option(help="Answer with this version; default: the one under the production alias.")
     ] = None,
+    exotics: Annotated[
+        int, typer.Option(min=0, max=100, help="Show this many combinations of each pool, the likeliest ones.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Rank the runners of a race card with the registered model.
@@ -32,15 +36,15 @@ def predict(
     """
     from oracle.serving.body import read_card  # pydantic models and the registry's client are slow to import
 
-    body = _read(card, settings.load().serving.max_body_bytes)
+    body = read_bytes(card, settings.load().serving.max_body_bytes)
     read_card(body)  # a malformed card is told at once, before seconds are spent on the registry
     from oracle.serving.wiring import GatewayArgs, gateway, wire
 
-    told = gateway(wire(GatewayArgs(model_version=model_version))).predict(body)
+    told = gateway(wire(GatewayArgs(model_version=model_version))).predict(body, exotics=exotics)
     emit(orjson.loads(told.model_dump_json()), json=json, text=lambda: table(told))
 
 
-def _read(card: str, limit: int) -> bytes:
+def read_bytes(card: str, limit: int) -> bytes:
     """Return the bytes of the file, or of standard input, at most one more than the limit."""
     try:
         if card == "-":
@@ -64,7 +68,19 @@ def table(told: PredictionMessage) -> str:
     lines = ["  ".join(_aligned(at, cell, widths[at]) for at, cell in enumerate(row)).rstrip() for row in rows]
     model = f"{told.model.name} {told.model.semver or ''} (version {told.model.version})".replace("  ", " ")
     foot = [f"model: {model}; ensemble: {told.ensemble}; places: {told.places}", f"prediction: {told.prediction_id}"]
-    return "\n".join([*lines, "", *foot, *(f"note: {note}" for note in told.notes)])
+    return "\n".join([*lines, *combinations(told.exotics), "", *foot, *(f"note: {note}" for note in told.notes)])
+
+
+def combinations(exotics: ExoticsMessage | None) -> list[str]:
+    """Return the combinations of each pool as lines of a table, under the name of the pool; none without any."""
+    lines: list[str] = []
+    for pool in ("place", "quinella", "exacta", "trifecta") if exotics else ():
+        lines += ["", f"{pool:>10}  {'prob':>7} {'fair odds':>10}"]
+        for one in getattr(exotics, pool):
+            numbers = "-".join("?" if number is None else str(number) for number in one.numbers)
+            fair = "" if one.fair_odds is None else f"{one.fair_odds:,.2f}"
+            lines.append(f"{numbers:>10}  {one.prob:>7.2%} {fair:>10}  {', '.join(one.horses)}")
+    return lines
 
 
 def _aligned(at: int, cell: str, width: int) -> str:

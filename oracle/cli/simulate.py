@@ -30,6 +30,9 @@ def simulate(
     sharpness: Annotated[
         float, typer.Option(help="Divides the noise of the results: 1 resembles racing, 20 is nearly certain.")
     ] = 1.0,
+    insight: Annotated[
+        float, typer.Option(help="Divides what bettors do not know: 1 resembles racing, 50 is nearly all-knowing.")
+    ] = 1.0,
     json: Json = False,
 ) -> None:
     """Make a racing world with known true strengths, and write it as a dataset.
@@ -44,7 +47,7 @@ def simulate(
     if dataset.exists():
         raise BadInput("a dataset stands there already", value=out, next_step="name a new folder, or remove this one")
     with dataset.writing() as writer:
-        blocks = blocks_of(races, seed=seed, sharpness=sharpness, block_months=BLOCK_MONTHS)
+        blocks = blocks_of(races, seed=seed, sharpness=sharpness, insight=insight, block_months=BLOCK_MONTHS)
         for block in _shown(blocks, races):
             writer.append(block.runners)
             writer.keep(f"{TRUTH}/from-{block.runners['date'].iloc[0]:%Y-%m}.parquet", _parquet(block.truth))
@@ -57,6 +60,7 @@ def simulate(
         "last_date": str(summary.last_date),
         "seed": seed,
         "sharpness": sharpness,
+        "insight": insight,
         "dataset": out,
         "truth": f"{out.rstrip('/')}/{TRUTH}",
         "fingerprint": summary.fingerprint,

@@ -65,8 +65,21 @@ def _told(document: Mapping[str, Any]) -> str:
             f"model version {document['model_version']} ({document['semver']}; {aliases}),"
             f" trained in {document['seconds']:.0f} s",
             _table(document["test"]),
+            _beside(document["honesty"]),
             "next: `oracle serve`, or `oracle predict CARD.json`; all versions: `oracle models`",
         ]
+    )
+
+
+def _beside(found: Mapping[str, Any]) -> str:
+    """Return one line that sets the score beside chance, market and ceiling."""
+    top = found["ceiling_detail"]
+    if found["score"] is None or top is None:
+        return "ceiling: too few races to read it off"
+    market = "none" if found["market"] is None else f"{found['market']:.4f}"
+    return (
+        f"NDCG@3: score {found['score']:.4f}, market {market}, ceiling {found['ceiling']:.3f}"
+        f" ({top['low']:.3f} to {top['high']:.3f}), score/ceiling {found['score_to_ceiling']:.2f}; canaries like chance"
     )
 
 

@@ -58,7 +58,7 @@ def tune(
     name = Path(data.rstrip("/")).name
     folder = (out or settings.root / "sweeps" / name).expanduser().absolute()
     expect(folder, resume=resume)  # before minutes are spent on reading
-    history = read(data, bars)
+    history = read(data, bars, settings.market.overround)
     subject = Subject(
         history.name,
         history.summary.fingerprint,

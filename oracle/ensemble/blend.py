@@ -63,12 +63,16 @@ class Blend:
         if not all(math.isfinite(w) for w in self.weights.values()):
             raise BadInput("the weights of a blend are finite", value=dict(self.weights))
 
+    @property
+    def used(self) -> dict[str, float]:
+        """The members that have a weight."""
+        return {name: weight for name, weight in self.weights.items() if weight != 0}
+
     def utility(self, scores: Mapping[str, Floats], races: RaceMatrix) -> Floats:
         """Return float64[N], whose softmax is the answer; NaN in a race where a member has NaN."""
         pooled = np.zeros(len(races.position))
-        for name, weight in self.weights.items():
-            if weight != 0:
-                pooled = pooled + weight * transformed(self.aggregation, scores[name], races)
+        for name, weight in self.used.items():
+            pooled = pooled + weight * transformed(self.aggregation, scores[name], races)
         return pooled if self.scale == 1.0 else self.scale * pooled
 
     def probability(self, scores: Mapping[str, Floats], races: RaceMatrix) -> Floats:

@@ -7,16 +7,20 @@ third is looked at until the report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from oracle.data.splits import Split, split
 from oracle.ensemble.blend import Blend
+from oracle.ensemble.folds import out_of_fold
 from oracle.ensemble.pooling import Chemistry, chemistry, weighed
-from oracle.ensemble.recipe import SHIPPED, Member, Recipe
+from oracle.ensemble.recipe import SHIPPED, SHRUNK, Member, Recipe
 from oracle.errors import NotEnoughData
 from oracle.features import registry
 from oracle.features.matrix import RaceMatrix
@@ -24,15 +28,18 @@ from oracle.models.families import FAMILIES
 from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import FittedRanker
 from oracle.progress import Progress, silent
-from oracle.ranking.calibration import fit_discount
+from oracle.ranking.calibration import UNCHANGED, Calibration, fit_discount
+from oracle.ranking.choice import Choice, Reliability, choose, reliability
 from oracle.ranking.outcome import counted
 from oracle.ranking.plackett_luce import NONE, Discount
 from oracle.ranking.races import Bools, Floats, softmax
 from oracle.ranking.report import NoResult, Report, evaluate, scored
-from oracle.settings import EvaluationPolicy, SplitPolicy
+from oracle.settings import CalibrationPolicy, EvaluationPolicy, SplitPolicy
 
 FEWEST_RACES = 30
 """Races with a result that each period needs before anything fitted on it means anything."""
+
+NOT_CALIBRATED: Mapping[str, Calibration] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Fitted:
     form: Blend
     market: Blend | None
     """Pools the corrections of the market; None where the history has no odds."""
+    calibration: Mapping[str, Choice]
+    """Of `form`, and of `model` where there is a market: what was chosen on validation."""
     discount: Discount
     """How much less win probabilities say about the later places."""
     watched: Mapping[str, FittedRanker]
@@ -55,6 +64,8 @@ class Fitted:
     chemistry: Mapping[str, Chemistry]
     """How the members of each pool, `form` and `model`, go together on the dates their weights were chosen on."""
     test: TestReport
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Wall-clock time of each member's two fits."""
 
     @property
     def agreement(self) -> float:
@@ -73,6 +84,8 @@ class TestReport:
     form: Report | NoResult
     market: Report | NoResult | None
     members: Mapping[str, Report | NoResult]
+    reliability: Mapping[str, Reliability] = field(default_factory=dict)
+    """Of `form`, and of `model` where there is a market, before and after calibration."""
 
     __test__ = False
 
@@ -97,6 +110,7 @@ def fit(
     threads: int,
     progress: Progress = silent,
     recipe: Recipe = SHIPPED,
+    calibration: CalibrationPolicy | None = None,
 ) -> Fitted:
     """Return the model fitted on the earlier dates and its report on the latest.
 
@@ -108,6 +122,7 @@ def fit(
         threads: Threads that members may use; the result does not depend on it.
         progress: Told of each member's steps.
         recipe: What the ensemble is made of.
+        calibration: How the answers of both pools are calibrated; by held-out days where None.
 
     Raises:
         NotEnoughData: a period has too few races with a result.
@@ -116,19 +131,38 @@ def fit(
     train, validation, test = (_enough(races, mask, name) for name, mask in _periods(parts))
     priced = _has_market(train, validation)
     chosen = _members(recipe, priced)
-    watched = {n: _fit(m, train, validation, seed, threads, progress) for n, m in chosen.items()}
+    seconds: dict[str, float] = {}
+    watched = {
+        n: _timed(seconds, n, partial(_fit, m, train, validation, seed, threads, progress)) for n, m in chosen.items()
+    }
     scores = {n: m.score(validation) for n, m in watched.items()}
     form = weighed(recipe.form, scores, validation, evaluation, seed)
-    pooled = weighed(recipe.market, scores, validation, evaluation, seed) if priced else None
-    held_out = (pooled or form).probability(scores, validation)
-    both = races.take(parts.train | parts.validation)
-    members = {n: m.settled().fit(seen_by(chosen[n], both), None, seed, threads, progress) for n, m in watched.items()}
+    learned = races.take(parts.train | parts.validation)
+    asked: tuple[Mapping[str, Floats], RaceMatrix] = (scores, validation)
+    if priced and recipe.market.weights == SHRUNK:
+        # Corrections of the market are too small for one validation period: they are weighed on expanding folds.
+        asked = (out_of_fold(_learners(recipe, seed, threads, progress), learned, splits.purge_days), learned)
+    pooled = weighed(recipe.market, *asked, evaluation, seed) if priced else None
+    pools = {"form": form} | ({"model": pooled} if pooled else {})
+    held_out = {who: pool.probability(scores, validation) for who, pool in pools.items()}
+    policy = calibration or CalibrationPolicy()
+    choices = {
+        who: choose(prob, validation.position, validation.offsets, validation.day, policy)
+        for who, prob in held_out.items()
+    }
+    calibrations = {who: choice.calibration for who, choice in choices.items()}
+    shipped = "model" if pooled else "form"
+    members = {
+        n: _timed(seconds, n, partial(m.settled().fit, seen_by(chosen[n], learned), None, seed, threads, progress))
+        for n, m in watched.items()
+    }
     return Fitted(
         recipe=recipe,
         members=members,
         form=form,
         market=pooled,
-        discount=_discount(held_out, validation),
+        calibration=choices,
+        discount=_discount(calibrations[shipped].apply(held_out[shipped], validation.offsets), validation),
         watched=watched,
         validation={
             n: evaluate(s, softmax(s, validation.offsets), validation.position, validation.offsets, evaluation)
@@ -136,11 +170,15 @@ def fit(
         },
         split=parts,
         chemistry={
-            which: chemistry(pool, weights, scores, validation, evaluation, seed)
-            for which, pool, weights in (("form", recipe.form, form), ("model", recipe.market, pooled))
+            which: chemistry(pool, weights, *on, evaluation, seed)
+            for which, pool, weights, on in (
+                ("form", recipe.form, form, (scores, validation)),
+                ("model", recipe.market, pooled, asked),
+            )
             if weights is not None
         },
-        test=judge(members, form, pooled, test, evaluation),
+        test=judge(members, form, pooled, test, evaluation, calibrations),
+        seconds=seconds,
     )
 
 
@@ -150,6 +188,7 @@ def judge(
     market: Blend | None,
     races: RaceMatrix,
     evaluation: EvaluationPolicy,
+    calibration: Mapping[str, Calibration] = NOT_CALIBRATED,
 ) -> TestReport:
     """Return the report of a model on races it has not learned from, all on the same races.
 
@@ -161,21 +200,27 @@ def judge(
         market, scores = None, {n: scores[n] for n in form.weights}
     where = _common(scores, races)
 
-    def report(utility: Floats) -> Report | NoResult:
-        return evaluate(
-            utility, softmax(utility, races.offsets), races.position, races.offsets, evaluation, where=where
-        )
+    curves: dict[str, Reliability] = {}
 
-    form_report = report(form.utility(scores, races))
+    def report(utility: Floats, who: str = "") -> Report | NoResult:
+        raw = softmax(utility, races.offsets)
+        prob = calibration.get(who, UNCHANGED).apply(raw, races.offsets)
+        if who:
+            seen = np.where(np.repeat(where, races.sizes), 1.0, np.nan)
+            curves[who] = reliability(raw * seen, prob * seen, races.position, races.offsets, evaluation)
+        return evaluate(utility, prob, races.position, races.offsets, evaluation, where=where)
+
+    form_report = report(form.utility(scores, races), "form")
     dates = races.dates[where & counted(races.position, races.offsets, evaluation)]
     return TestReport(
         races=form_report.races,
         first_date=str(dates.min()) if len(dates) else "",
         last_date=str(dates.max()) if len(dates) else "",
-        model=report(market.utility(scores, races)) if market else form_report,
+        model=report(market.utility(scores, races), "model") if market else form_report,
         form=form_report,
         market=report(scores[MARKET]) if MARKET in scores else None,
         members={n: report(s) for n, s in scores.items()},
+        reliability=curves,
     )
 
 
@@ -223,9 +268,28 @@ def _members(recipe: Recipe, priced: bool) -> dict[str, Member]:
     return {name: recipe.members.get(name) or Member(name) for name in names}
 
 
+def _learners(
+    recipe: Recipe, seed: int, threads: int, progress: Progress
+) -> Mapping[str, Callable[[RaceMatrix], FittedRanker]]:
+    """Return how each member of the market pool learns from the races of a fold."""
+
+    def learner(member: Member) -> Callable[[RaceMatrix], FittedRanker]:
+        return lambda train: member.ranker().fit(seen_by(member, train), None, seed, threads, progress)
+
+    return {name: learner(recipe.members[name]) for name in recipe.market.members}
+
+
 def seen_by(member: Member, races: RaceMatrix) -> RaceMatrix:
     """Return the races as a member may see them: form members see nothing of the odds."""
     return races.only([f.name for f in registry.features(FAMILIES[member.family].sees)])
+
+
+def _timed(seconds: dict[str, float], name: str, work: Callable[[], FittedRanker]) -> FittedRanker:
+    """Do the work and add its time to the member's."""
+    began = time.perf_counter()
+    done = work()
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+    return done
 
 
 def _fit(

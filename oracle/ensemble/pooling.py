@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from oracle.ensemble import blend, weights
-from oracle.ensemble.blend import ON_LOG_PROBABILITY, Blend
-from oracle.ensemble.recipe import EVEN, Pool
+from oracle.ensemble.blend import ON_LOG_PROBABILITY, STACKING, Blend, transformed
+from oracle.ensemble.recipe import EVEN, FITTED, SHRUNK, Pool
 from oracle.ensemble.weights import LOG_LOSS, SearchPolicy
 from oracle.features.matrix import RaceMatrix
+from oracle.models.conditional_logit import LogitPolicy, fit_utility
 from oracle.ranking import metrics
 from oracle.ranking.outcome import gains, winners
-from oracle.ranking.races import Floats, softmax
+from oracle.ranking.races import Floats, softmax, sum_by_race
 from oracle.settings import EvaluationPolicy
+
+PRIOR_TRUST = 0.8
+"""Sum of the weights of all corrections before any race is seen: corrections overstate a little."""
+PRIOR_SPREAD = 0.3
+"""Standard deviation of the prior of each correction's weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ def weighed(
         evaluation: Which races count where weights are searched.
         seed: Seed of the search.
     """
+    if pool.weights == SHRUNK:
+        return shrunk(pool.members, scores, races)
     if isinstance(pool.weights, str) and pool.weights != EVEN:
         if pool.objective == LOG_LOSS:
             return blend.fit(scores, races, pool.members, pool.aggregation)
@@ -62,6 +70,34 @@ def weighed(
         given = Blend(pool.weights, pool.aggregation)
     # Weights of log-probabilities are taken as they are given; a sum of ranks has no scale until it gets one.
     return given if pool.aggregation in ON_LOG_PROBABILITY else given.calibrated(scores, races)
+
+
+def shrunk(members: Sequence[str], scores: Mapping[str, Floats], races: RaceMatrix) -> Blend:
+    """Return the first member and its corrections, each followed as far as these races and a prior say.
+
+    What a correction says is its log-probability above the first member's. Its weight is the likeliest one given a
+    normal prior (`PRIOR_TRUST` shared out among the corrections, each give or take `PRIOR_SPREAD`); the first member
+    has the rest of 1, which is negative where corrections were too timid. With few races the prior answers, with many
+    the likelihood, and a correction that does not carry over to later dates is turned down instead of shipped.
+
+    Args:
+        members: What is corrected, then its corrections.
+        scores: float64[N] per member, out of fold. Races in which one of them has a NaN are left out.
+        races: The races.
+    """
+    base, *corrections = members
+    trust = np.full(len(corrections), PRIOR_TRUST / len(corrections))
+    table = np.column_stack([transformed(STACKING, scores[n], races) for n in members])
+    whole = sum_by_race(np.isnan(table).any(axis=1).astype(np.float64), races.offsets) == 0
+    if whole.any():
+        rows = np.repeat(whole, races.sizes)
+        says = np.ascontiguousarray(table[rows, 1:] - table[rows, :1])
+        offset = table[rows, 0] + says @ trust
+        start = np.zeros(len(corrections))
+        policy = LogitPolicy(decay=(1.0,))
+        trust = trust + fit_utility(says, races.take(whole), PRIOR_SPREAD**-2, policy, start, offset=offset)
+    weights = dict(zip(corrections, trust.tolist(), strict=True))
+    return Blend({base: 1.0 - float(trust.sum()), **weights}, STACKING)
 
 
 def chemistry(
@@ -115,6 +151,8 @@ def contribution(
 
 def _without(pool: Pool, name: str) -> Pool:
     members = tuple(m for m in pool.members if m != name)
+    if pool.weights == SHRUNK and (len(members) < 2 or name == pool.members[0]):
+        return Pool(members, FITTED)  # without what they correct, corrections are opinions like any other
     if isinstance(pool.weights, str):
         return replace(pool, members=members)
     rest = sum(pool.weights[m] for m in members)

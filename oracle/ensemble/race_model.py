@@ -19,18 +19,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oracle.ensemble import blend
+from oracle.ensemble import blend, explain
 from oracle.ensemble.blend import Blend
 from oracle.errors import BadCard, BadInput, UntrustedPackage
 from oracle.features import build, registry
 from oracle.features.ledger import DAY
+from oracle.features.matrix import RaceMatrix
 from oracle.features.races import Races, from_cards, from_frame
 from oracle.features.state import State
 from oracle.models import families, package
 from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import FittedRanker
-from oracle.race import CardPrediction, RaceCard, RunnerPrediction
+from oracle.race import CardExplanation, CardPrediction, RaceCard, RunnerExplanation, RunnerPrediction
+from oracle.ranking import calibration as calibrations
 from oracle.ranking import market as market_terms
+from oracle.ranking.calibration import UNCHANGED, Calibration
 from oracle.ranking.plackett_luce import Discount, place
 from oracle.ranking.races import Bools, Floats, Ints, offsets_of, softmax
 from oracle.ranking.report import scored
@@ -60,11 +63,28 @@ class About:
     countries: tuple[str, ...] = ()
     test: Mapping[str, Any] = field(default_factory=dict)
     """The test report it shipped with."""
+    overround: str = market_terms.MULTIPLICATIVE
+    """How the margin is taken out of the odds: what it learned with is what it answers with."""
 
 
 def feature_version() -> str:
     """Return the fingerprint of every feature set of this installation."""
     return "+".join(registry.fingerprint(name) for name in registry.SETS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """Cards as races, with every score that an answer rests on."""
+
+    races: Races
+    matrix: RaceMatrix
+    scores: Mapping[str, Floats]
+    utility: Floats
+    win: Floats
+    priced: Bools
+    """bool[R], whether the blend with the market answers."""
+    known: Bools
+    """bool[N], whether the horse ever ran in the history."""
 
 
 @dataclass
@@ -78,6 +98,8 @@ class RaceModel:
     """How much less win probabilities say about the later places; fitted on held-out dates."""
     state: State
     about: About
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    """Of the answers of `form` and of `model`, the pool with the market; fitted on held-out dates."""
 
     def predict(self, cards: Sequence[RaceCard]) -> list[CardPrediction]:
         """Return the answer to each card, in the order given.
@@ -85,16 +107,22 @@ class RaceModel:
         Raises:
             BadCard: a card has fewer than two starters.
         """
-        for card in cards:
-            starters = sum(not r.withdrawn for r in card.runners)
-            if starters < 2:
-                raise BadCard(
-                    "a race needs at least two runners that are not withdrawn", value=starters, allowed="2 or more"
-                )
+        return self._answer(cards, self._priced(cards)) if cards else []
+
+    def explain(self, cards: Sequence[RaceCard]) -> list[CardExplanation]:
+        """Return the answer to each card as `predict` gives it, and what each feature adds to each score.
+
+        Raises:
+            BadCard: a card has fewer than two starters.
+        """
         if not cards:
             return []
-        races = from_cards(cards, self.state.alias)
-        return self._answer(cards, races)
+        found = self._priced(cards)
+        why = self._why(found)
+        return [
+            CardExplanation(said, tuple(None if row < 0 else why[row] for row in rows.tolist()))
+            for said, rows in zip(self._answer(cards, found), _rows_of(cards, found.races), strict=True)
+        ]
 
     def advance(self, results: pd.DataFrame) -> None:
         """Fold the results of later races into the form, in the order of their off times.
@@ -102,25 +130,62 @@ class RaceModel:
         Args:
             results: Canonical runner rows of whole races that the state has not seen.
         """
-        races = from_frame(results)
+        races = from_frame(results, self.about.overround)
         if len(races):
             self.state.walk(races)
             last = max(self.about.state_through, str(races.day.max().astype("datetime64[D]")))
             self.about = replace(self.about, state_through=last)
 
-    def _answer(self, cards: Sequence[RaceCard], races: Races) -> list[CardPrediction]:
+    def priced(self, races: RaceMatrix) -> tuple[Floats, Floats, Bools]:
+        """Return score and win probability of each runner, float64[N], and which races the market pool answered."""
+        return self._pooled({name: member.score(races) for name, member in self.members.items()}, races)
+
+    def _pooled(self, scores: Mapping[str, Floats], races: RaceMatrix) -> tuple[Floats, Floats, Bools]:
+        utility = self.form.utility(scores, races)
+        win = self._calibrated("form", utility, races)
+        priced = np.zeros(len(races), dtype=np.bool_)
+        if self.market is not None:
+            priced = scored(scores[MARKET], races.offsets)
+            rows, corrected = np.repeat(priced, races.sizes), self.market.utility(scores, races)
+            utility = np.where(rows, corrected, utility)
+            win = np.where(rows, self._calibrated("model", corrected, races), win)
+        return utility, win, priced
+
+    def _calibrated(self, who: str, utility: Floats, races: RaceMatrix) -> Floats:
+        return self.calibration.get(who, UNCHANGED).apply(softmax(utility, races.offsets), races.offsets)
+
+    def _priced(self, cards: Sequence[RaceCard]) -> _Priced:
+        """Return the cards as races with every score that an answer rests on."""
+        for card in cards:
+            starters = sum(not r.withdrawn for r in card.runners)
+            if starters < 2:
+                raise BadCard(
+                    "a race needs at least two runners that are not withdrawn", value=starters, allowed="2 or more"
+                )
+        races = from_cards(cards, self.state.alias, self.about.overround)
         reading = self.state.read(races)
         matrix = build.matrix(races, reading, FEATURE_SET)
         scores = {name: member.score(matrix) for name, member in self.members.items()}
-        utility = self.form.utility(scores, matrix)
-        priced = np.zeros(len(races), dtype=np.bool_)
-        if self.market is not None:
-            priced = scored(scores[MARKET], matrix.offsets)
-            utility = np.where(np.repeat(priced, matrix.sizes), self.market.utility(scores, matrix), utility)
-        win = softmax(utility, races.offsets)
-        places = market_terms.BRITISH_IRISH.places(matrix.sizes)
+        utility, win, priced = self._pooled(scores, matrix)
+        return _Priced(races, matrix, scores, utility, win, priced, ~np.isnan(reading.last["horse"]))
+
+    def _why(self, found: _Priced) -> dict[int, RunnerExplanation]:
+        """Return the explanation of each row, by the blend that answers its race."""
+        why: dict[int, RunnerExplanation] = {}
+        for pooled, mask in ((self.form, ~found.priced), (self.market, found.priced)):
+            if pooled is not None and mask.any():
+                rows = np.flatnonzero(np.repeat(mask, found.matrix.sizes))
+                races = found.matrix.take(mask)
+                scores = {name: score[rows] for name, score in found.scores.items()}
+                parts = explain.contributions(pooled, self.members, scores, races)
+                told = explain.of_runners(parts, races, found.races.numbers["odds"][rows])
+                why |= dict(zip(rows.tolist(), told, strict=True))
+        return why
+
+    def _answer(self, cards: Sequence[RaceCard], found: _Priced) -> list[CardPrediction]:
+        races, utility, win, priced, known = found.races, found.utility, found.win, found.priced, found.known
+        places = market_terms.BRITISH_IRISH.places(found.matrix.sizes)
         placing = place(win, races.offsets, places, self.discount)
-        known = ~np.isnan(reading.last["horse"])
         answers = []
         for i, (card, rows) in enumerate(zip(cards, _rows_of(cards, races), strict=True)):
             runners = _runners(card, rows, utility, win, placing, known)
@@ -168,6 +233,7 @@ class RaceModel:
             "form": self.form.as_dict(),
             "market": None if self.market is None else self.market.as_dict(),
             "discount": asdict(self.discount),
+            "calibration": {who: fitted.as_dict() for who, fitted in self.calibration.items()},
             "about": asdict(self.about),
         }
         files["model.json"] = json.dumps(model, ensure_ascii=False, default=str).encode()
@@ -194,7 +260,8 @@ class RaceModel:
                 state = State.restore(dict(arrays))
             form = blend.from_dict(model["form"])
             pooled = None if model["market"] is None else blend.from_dict(model["market"])
-            return cls(members, form, pooled, Discount(**model["discount"]), state, about)
+            calibrated = {who: calibrations.from_dict(told) for who, told in model.get("calibration", {}).items()}
+            return cls(members, form, pooled, Discount(**model["discount"]), state, about, calibrated)
         except (KeyError, TypeError, AttributeError, ValueError, EOFError, BadInput, zipfile.BadZipFile) as error:
             raise UntrustedPackage(
                 f"model package {folder.name} is incomplete: {error}", next_step="train again"
@@ -212,9 +279,9 @@ def _rows_of(cards: Sequence[RaceCard], races: Races) -> list[Ints]:
 def _runners(
     card: RaceCard, rows: Ints, utility: Floats, win: Floats, placing: Floats, known: Bools
 ) -> tuple[RunnerPrediction, ...]:
-    """Return what is said of each runner of a card, in its order; ties in rank go to the earlier runner."""
+    """Return what is said of each runner of a card, in its order; equal chances are ranked by score, then by row."""
     own = rows[rows >= 0]
-    rank = {int(row): i for i, row in enumerate(own[np.lexsort((own, -win[own]))], start=1)}
+    rank = {int(row): i for i, row in enumerate(own[np.lexsort((own, -utility[own], -win[own]))], start=1)}
     return tuple(
         RunnerPrediction(runner.horse, runner.number, None, None, 0.0, 0.0, None, None, True)
         if row < 0

@@ -21,7 +21,7 @@ from oracle.models.ranker import Ranker
 
 FORMAT = 1
 
-EVEN, FITTED = "even", "fitted"
+EVEN, FITTED, SHRUNK = "even", "fitted", "shrunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Pool:
 
     members: tuple[str, ...]
     weights: str | Mapping[str, float] = FITTED
-    """`even`; `fitted` on the validation dates; or the weights themselves."""
+    """`even`; `fitted` on the validation dates; `shrunk` towards a prior on expanding folds, where the first member is
+    what the others correct; or the weights themselves."""
     aggregation: str = LOG_LINEAR
     """What of the members is weighed: see `oracle.ensemble.blend`."""
     objective: str = LOG_LOSS
@@ -63,9 +64,17 @@ class Pool:
                 next_step=f"take {LOG_LINEAR}, which weighs the same log-probabilities",
             )
         if isinstance(self.weights, str):
-            if self.weights not in (EVEN, FITTED):
+            if self.weights not in (EVEN, FITTED, SHRUNK):
                 raise BadInput(
-                    "no such way to weigh members", value=self.weights, allowed=(EVEN, FITTED, "a weight per member")
+                    "no such way to weigh members",
+                    value=self.weights,
+                    allowed=(EVEN, FITTED, SHRUNK, "a weight per member"),
+                )
+            if self.weights == SHRUNK and (self.aggregation != STACKING or len(self.members) < 2):
+                raise BadInput(
+                    "corrections are shrunk in a stack of what they correct and themselves",
+                    value=f"{self.aggregation} of {len(self.members)}",
+                    allowed=f"{STACKING} of two members or more",
                 )
         elif set(self.weights) != set(self.members):
             raise BadInput(
@@ -174,9 +183,10 @@ def _shipped(*names: str) -> dict[str, Member]:
 
 SHIPPED = Recipe(
     members=_shipped(
-        "lambdarank", "race_softmax", "win", "conditional_logit", "market", "market_logit", "market_trees"
+        *("lambdarank", "race_softmax", "win", "conditional_logit"),
+        *("market", "market_power", "market_logit", "market_trees"),
     ),
     form=Pool(("lambdarank", "race_softmax", "win", "conditional_logit")),
-    market=Pool(("market_logit", "market_trees"), EVEN),
+    market=Pool(("market_power", "market_logit", "market_trees"), SHRUNK, STACKING),
 )
 """The defaults: what they reached, and what else was tried, is in docs/models.md and docs/decisions/."""

@@ -13,7 +13,6 @@ from oracle.features.matrix import Floats32, RaceMatrix
 from oracle.features.races import Races, Texts
 from oracle.features.state import Reading, State, gaps
 from oracle.progress import Progress, silent
-from oracle.ranking.market import multiplicative
 from oracle.ranking.races import offsets_of
 
 CHUNK = 400_000
@@ -38,7 +37,8 @@ def matrix(races: Races, reading: Reading, feature_set: str) -> RaceMatrix:
         off=races.off,
         day=races.day,
         position=races.numbers["position"],
-        market=multiplicative(races.numbers["odds"], races.offsets),
+        market=races.market,
+        odds=races.numbers["odds"],
         race_id=races.texts["race_id"][races.offsets[:-1]],
         meeting=_meetings(races),
     )
@@ -96,6 +96,7 @@ def _joined(parts: list[RaceMatrix]) -> RaceMatrix:
         day=np.concatenate([p.day for p in parts]),
         position=np.concatenate([p.position for p in parts]),
         market=np.concatenate([p.market for p in parts]),
+        odds=np.concatenate([p.odds for p in parts]),
         race_id=np.concatenate([p.race_id for p in parts]),
         meeting=np.concatenate([p.meeting for p in parts]),
     )

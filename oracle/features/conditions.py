@@ -39,7 +39,8 @@ def _flag(name: str, meaning: str, column: str, *values: str) -> Feature:
     return Feature(name, Source.CARD, Known.DECLARED, Missing.ZERO, meaning, lambda v: v.text_is(column, *values))
 
 
-def _draw_place(v: View) -> Floats:
+def draw_place(v: View) -> Floats:
+    """Return float64[N], the stall as a share of the field: 0 innermost, 1 outermost."""
     return np.clip((v.card("draw") - 1.0) / np.maximum(v.races.field_size - 1.0, 1.0), 0.0, 1.0)
 
 
@@ -68,7 +69,7 @@ FEATURES: tuple[Feature, ...] = (
     _flag("female", "Filly or mare.", "sex", "filly", "mare"),
     _flag("gelding", "Gelding.", "sex", "gelding"),
     *_card("draw", "Starting stall.", "draw"),
-    Feature("draw_place", Source.CARD, Known.OFF, Missing.NAN, "Stall as share of the field, 0 inside.", _draw_place),
+    Feature("draw_place", Source.CARD, Known.OFF, Missing.NAN, "Stall as share of the field, 0 inside.", draw_place),
     *_card("weight", "Weight carried, kg.", "weight_kg"),
     *_card("age", "Age in years.", "age"),
     *_card("rating", "Official rating.", "official_rating"),

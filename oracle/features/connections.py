@@ -10,10 +10,14 @@ PRIOR: dict[str, float] = {
     "placed": 0.27,
     "finish": 0.5,
     "surprise": 0.0,
+    "excess": 0.0,
+    "hot_excess": 0.0,
     "hot_finish": 0.5,
     "hot_surprise": 0.0,
 }
 """What an average participant's entries say, in a field of eleven."""
+
+BEYOND_MARKET = ("surprise", "excess", "hot_surprise", "hot_excess")
 
 
 def _skill(ledger: str, quantity: str, strength: float, meaning: str, *, compared: bool = True) -> tuple[Feature, ...]:
@@ -27,6 +31,7 @@ def _skill(ledger: str, quantity: str, strength: float, meaning: str, *, compare
             Missing.PRIOR,
             f"{meaning}, shrunk, minus the race's mean.",
             lambda v: v.centred(v.shrunk(entry, PRIOR[quantity], strength)),
+            beyond_market=quantity in BEYOND_MARKET,
         )
     ]
     if not compared:
@@ -38,6 +43,7 @@ def _skill(ledger: str, quantity: str, strength: float, meaning: str, *, compare
         Missing.PRIOR,
         f"{meaning}, shrunk.",
         lambda v: v.shrunk(entry, PRIOR[quantity], strength),
+        beyond_market=quantity in BEYOND_MARKET,
     )
     return (own, *out)
 
@@ -51,6 +57,8 @@ FEATURES: tuple[Feature, ...] = (
             *_skill(who, "placed", 30.0, f"Place rate of the {who}", compared=False),
             *_skill(who, "finish", 30.0, f"Mean finish of the {who}"),
             *_skill(who, "surprise", 100.0, f"Wins of the {who} above the market's expectation"),
+            *_skill(who, "excess", 50.0, f"Rivals beaten by the {who} beyond the market's expectation", compared=False),
+            *_skill(who, "hot_excess", 20.0, f"Rivals beaten by the {who} beyond it in these weeks", compared=False),
             *_skill(who, "hot_finish", 10.0, f"Mean finish of the {who} in these weeks", compared=False),
             *_skill(who, "hot_surprise", 20.0, f"Wins of the {who} above expectation in these weeks", compared=False),
         )
@@ -65,10 +73,16 @@ FEATURES: tuple[Feature, ...] = (
             ("trainer_class", "of the trainer in the class"),
             ("sire", "of the sire's runners"),
             ("sire_surface", "of the sire's runners on the surface"),
+            ("sire_distance", "of the sire's runners at about the distance"),
+            ("sire_going", "of the sire's runners on such going"),
+            ("trainer_type", "of the trainer in this kind of race"),
+            ("jockey_type", "of the jockey in this kind of race"),
+            ("jockey_distance", "of the jockey at about the distance"),
         )
         for f in (
             *_skill(ledger, "finish", 20.0, f"Mean finish {words}", compared=False),
             *_skill(ledger, "surprise", 60.0, f"Wins above the market's expectation {words}", compared=False),
+            *_skill(ledger, "excess", 30.0, f"Rivals beaten beyond the market's expectation {words}", compared=False),
         )
     ),
     Feature(

@@ -56,6 +56,11 @@ class View:
         self._may(name)
         return self.races.numbers[name]
 
+    def market(self) -> Floats:
+        """Return the market's win probability, overround removed, float64[N]; refused before odds are known."""
+        self._may("odds")
+        return self.races.market
+
     def text_is(self, name: str, *values: str) -> Floats:
         """Return 1.0 where a text column is one of the values, else 0.0."""
         self._may(name)
@@ -109,3 +114,5 @@ class Feature:
     meaning: str
     compute: Callable[[View], Floats]
     version: int = 1
+    beyond_market: bool = False
+    """Measured against what the market expected: the part of form that odds have not taken in already."""

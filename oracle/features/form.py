@@ -12,7 +12,8 @@ STRENGTH_OF_PRIOR = 3.0
 
 
 def _history(name: str, missing: Missing, meaning: str, compute) -> Feature:  # type: ignore[no-untyped-def]
-    return Feature(name, Source.HISTORY, Known.DECLARED, missing, meaning, compute)
+    beyond = any(word in name for word in ("surprise", "excess"))
+    return Feature(name, Source.HISTORY, Known.DECLARED, missing, meaning, compute, beyond_market=beyond)
 
 
 def _compared(entry: str, meaning: str) -> tuple[Feature, Feature]:
@@ -64,6 +65,9 @@ FEATURES: tuple[Feature, ...] = (
     *_compared("margin", "Career lengths per mile better than the field."),
     *_compared("speed", "Career speed figure."),
     *_compared("market", "Career log of market probability times field size."),
+    *_compared("excess", "Career rivals beaten beyond the market's expectation."),
+    *_compared("recent_excess", "Recent rivals beaten beyond the market's expectation."),
+    *_compared("last_excess", "Last rivals beaten beyond the market's expectation."),
     _plain("surprise", "Career wins above the market's expectation, per run."),
     _plain("failed", "Share of runs not completed."),
     *_compared("recent_finish", "Recent finish, 1 first to 0 last."),

@@ -29,11 +29,19 @@ _PEOPLE = (
     Entry("placed", "placed", half_life_days=365.0),
     Entry("finish", "finish", half_life_days=365.0),
     Entry("surprise", "surprise", half_life_days=730.0),
+    Entry("excess", "excess", half_life_days=730.0),
+    Entry("hot_excess", "excess", half_life_days=30.0),
     Entry("hot_finish", "finish", half_life_days=21.0),
     Entry("hot_surprise", "surprise", half_life_days=30.0),
 )
-_FIT = (Entry("finish", "finish"), Entry("margin", "margin"), Entry("speed", "speed"))
-_SKILL = (Entry("finish", "finish", half_life_days=730.0), Entry("surprise", "surprise", half_life_days=730.0))
+_FIT = (Entry("finish", "finish"), Entry("margin", "margin"), Entry("speed", "speed"), Entry("excess", "excess"))
+_BIAS = tuple(Entry(n, n, half_life_days=730.0) for n in ("front_excess", "wide_excess", "light_excess"))
+
+_SKILL = (
+    Entry("finish", "finish", half_life_days=730.0),
+    Entry("surprise", "surprise", half_life_days=730.0),
+    Entry("excess", "excess", half_life_days=730.0),
+)
 
 LEDGERS: tuple[LedgerSpec, ...] = (
     LedgerSpec(
@@ -41,6 +49,9 @@ LEDGERS: tuple[LedgerSpec, ...] = (
         ("horse",),
         (
             *_career("run", "won", "placed", "finish", "margin", "speed", "surprise", "market", "failed"),
+            *_career("excess"),
+            *_recent("excess"),
+            *_last("excess"),
             *_career("published_speed", "published_merit", "distance", "class"),
             *_recent("finish", "margin", "speed", "surprise", "market", "failed", "early", "late", "split", "class"),
             *_recent("published_speed", "published_merit"),
@@ -66,5 +77,13 @@ LEDGERS: tuple[LedgerSpec, ...] = (
     LedgerSpec("sire_surface", ("sire", "surface"), _SKILL),
     LedgerSpec("draw", ("course", "surface", "distance", "draw_band"), _SKILL),
     LedgerSpec("draw_recent", ("course", "surface", "draw_band"), (Entry("finish", "finish", half_life_days=60.0),)),
+    LedgerSpec("sire_distance", ("sire", "distance_band"), _SKILL),
+    LedgerSpec("sire_going", ("sire", "going_band"), _SKILL),
+    LedgerSpec("trainer_type", ("trainer", "race_type"), _SKILL),
+    LedgerSpec("jockey_type", ("jockey", "race_type"), _SKILL),
+    LedgerSpec("jockey_distance", ("jockey", "distance_band"), _SKILL),
+    LedgerSpec("draw_going", ("course", "surface", "going_band", "draw_band"), _SKILL),
+    LedgerSpec("bias", ("course", "surface", "distance"), _BIAS),
+    LedgerSpec("bias_going", ("course", "surface", "going_band"), _BIAS),
     LedgerSpec("course", ("course", "surface", "distance"), (Entry("early", "early_won", half_life_days=730.0),)),
 )

@@ -7,13 +7,12 @@ import numpy as np
 from oracle.features.feature import Feature, Missing, Source, View
 from oracle.features.runs import MARKET_FLOOR
 from oracle.race import Known
-from oracle.ranking.market import multiplicative
 from oracle.ranking.races import Floats
 
 
 def log_probability(v: View) -> Floats:
     """Return the log of the market's win probability, overround removed; NaN where a starter has no odds."""
-    return np.log(np.maximum(multiplicative(v.card("odds"), v.races.offsets), MARKET_FLOOR))
+    return np.log(np.maximum(v.market(), MARKET_FLOOR))
 
 
 def _odds(name: str, meaning: str, compute) -> Feature:  # type: ignore[no-untyped-def]

@@ -34,6 +34,8 @@ class RaceMatrix:
     """float64[N]: official finishing position; NaN for whoever has none, and on cards."""
     market: Floats
     """float64[N]: the market's win probability, overround removed; NaN where a starter of the race lacks odds."""
+    odds: Floats
+    """float64[N]: decimal odds; NaN where there are none."""
     race_id: Texts
     """object[R]."""
     meeting: Texts
@@ -87,6 +89,7 @@ class RaceMatrix:
             day=self.day[races],
             position=self.position[rows],
             market=self.market[rows],
+            odds=self.odds[rows],
             race_id=self.race_id[races],
             meeting=self.meeting[races],
         )

@@ -17,6 +17,7 @@ import pandas as pd
 
 from oracle.errors import BadCard
 from oracle.race import COLUMNS, GOINGS, STARTED, RaceCard
+from oracle.ranking.market import MULTIPLICATIVE, REMOVALS
 from oracle.ranking.races import Floats, Ints
 
 Texts = npt.NDArray[np.object_]
@@ -53,6 +54,8 @@ class Races:
     """object[N] per text column; None where missing."""
     rows: Ints
     """int64[N]: which row of the frame (or declared runner of the cards) each starter was."""
+    overround: str = MULTIPLICATIVE
+    """How the margin is taken out of the odds: a word of `oracle.ranking.market.REMOVALS`."""
     _codes: dict[str, tuple[Ints, Texts]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -81,6 +84,11 @@ class Races:
         return np.repeat(self.off, np.diff(self.offsets))
 
     @cached_property
+    def market(self) -> Floats:
+        """float64[N]: the market's win probability, overround removed; NaN where a starter of the race lacks odds."""
+        return REMOVALS[self.overround](self.numbers["odds"], self.offsets)
+
+    @cached_property
     def wetness(self) -> Floats:
         """float64[N]: going on the scale of `oracle.race.GOINGS`; NaN where unknown."""
         codes, words = self.codes("going")
@@ -104,6 +112,7 @@ class Races:
             numbers={k: v[a:b] for k, v in self.numbers.items()},
             texts={k: v[a:b] for k, v in self.texts.items()},
             rows=self.rows[a:b],
+            overround=self.overround,
         )
 
 
@@ -121,10 +130,11 @@ def _text(series: pd.Series) -> Texts:
     return values
 
 
-def from_frame(frame: pd.DataFrame) -> Races:
+def from_frame(frame: pd.DataFrame, overround: str = MULTIPLICATIVE) -> Races:
     """Return the starters of a canonical runner frame, ordered by off time, race id and card order.
 
-    Columns that the frame lacks are taken as missing, so that a feature never fails for want of a column.
+    Columns that the frame lacks are taken as missing, so that a feature never fails for want of a column. How the
+    margin is taken out of the odds goes along with the races.
     """
     started = frame["status"].isin([str(s) for s in STARTED]).to_numpy(dtype=bool)
     kept = np.flatnonzero(started)
@@ -146,6 +156,7 @@ def from_frame(frame: pd.DataFrame) -> Races:
         },
         texts={c: _text(part[c]) if c in part.columns else nothing for c in TEXTS},
         rows=kept.astype(np.int64),
+        overround=overround,
     )
 
 
@@ -158,12 +169,13 @@ def own_name(kind: str, given: str | None, name: str | None) -> str | None:  # n
     return given or name
 
 
-def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name) -> Races:
+def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name, overround: str = MULTIPLICATIVE) -> Races:
     """Return the starters of cards, in the order of the cards: nothing of a result is in it.
 
     Args:
         cards: Cards of races not yet run. They need not be in the order of their off times.
         alias: Finds the id that a participant of a card is booked under.
+        overround: How the margin is taken out of the odds.
 
     Raises:
         BadCard: every runner of a card is withdrawn: it has no row to stand on.
@@ -199,6 +211,7 @@ def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name) -> Races:
         numbers=numbers,
         texts=texts,
         rows=np.flatnonzero(declared).astype(np.int64),
+        overround=overround,
     )
 
 

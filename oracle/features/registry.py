@@ -29,6 +29,9 @@ _FORM: tuple[Feature, ...] = (
 SETS: Mapping[str, tuple[Feature, ...]] = MappingProxyType({"form": _FORM, "market": (*_FORM, *market.FEATURES)})
 """`form` uses nothing of the race's own odds; `market` adds them. Odds of earlier races are history to both."""
 
+BEYOND_MARKET: frozenset[str] = frozenset(f.name for f in SETS["market"] if f.beyond_market)
+"""The features that are measured against what the market expected."""
+
 
 def features(name: str) -> tuple[Feature, ...]:
     """Return the features of a set: `form` (nothing of this race's odds) or `market` (with them).

@@ -15,7 +15,6 @@ from oracle.features.keys import keys
 from oracle.features.ledger import Entry, Ledger, LedgerSpec
 from oracle.features.races import Races
 from oracle.race import Status
-from oracle.ranking.market import multiplicative
 from oracle.ranking.races import Floats
 
 PAR_LEDGERS: tuple[LedgerSpec, ...] = (
@@ -72,15 +71,23 @@ def facts(races: Races, pars: Mapping[str, Ledger]) -> dict[str, Floats]:
     position = numbers["position"]
     finished = ~np.isnan(position)
     rivals = np.maximum(n - 1.0, 1.0)
-    market = multiplicative(races.numbers["odds"], races.offsets)
+    market = races.market
     won = np.where(position == 1, 1.0, 0.0)
     behind = lengths_behind(races)
+    finish = np.where(finished, np.clip(1.0 - (position - 1.0) / rivals, 0.0, 1.0), 0.0)
+    excess = finish - within.expected_finish(np.maximum(market, MARKET_FLOOR), offsets)
+    early = 1.0 - (numbers["first_call"] - 1.0) / rivals
+    stall = np.clip((numbers["draw"] - 1.0) / rivals, 0.0, 1.0)
     status = races.texts["status"]
     return {
         "run": np.ones(races.runners),
         "won": won,
         "placed": np.where(position <= 3, 1.0, 0.0),
-        "finish": np.where(finished, np.clip(1.0 - (position - 1.0) / rivals, 0.0, 1.0), 0.0),
+        "finish": finish,
+        "excess": excess,
+        "front_excess": (early - 0.5) * excess,
+        "wide_excess": (stall - 0.5) * excess,
+        "light_excess": -within.centred(numbers["weight_kg"], offsets) * excess,
         "position": position,
         "failed": (~finished & np.array([s != Status.DISQUALIFIED for s in status], dtype=np.bool_)).astype(np.float64),
         "behind": behind,
@@ -88,7 +95,7 @@ def facts(races: Races, pars: Mapping[str, Ledger]) -> dict[str, Floats]:
         "expected": market,
         "surprise": won - market,
         "market": np.log(np.maximum(market, MARKET_FLOOR) * n),
-        "early": 1.0 - (numbers["first_call"] - 1.0) / rivals,
+        "early": early,
         "late": (numbers["first_call"] - position) / rivals,
         "early_won": np.where(position == 1, 1.0 - (numbers["first_call"] - 1.0) / rivals, np.nan),
         "split": -within.centred(numbers["last_split_s"], offsets),

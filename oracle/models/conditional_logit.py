@@ -19,6 +19,8 @@ from scipy.optimize import minimize
 from oracle.errors import UntrustedPackage
 from oracle.features import within
 from oracle.features.matrix import RaceMatrix
+from oracle.features.registry import BEYOND_MARKET
+from oracle.models.contributions import Contributions, adding_up
 from oracle.models.hyperparameters import Hyperparameters, changed
 from oracle.models.places import DECAY, OUT, places
 from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker, scale_of, validation_loss
@@ -40,9 +42,16 @@ class LogitPolicy:
 
     penalties: tuple[float, ...] = (30.0, 300.0, 3000.0)
     """Ridge penalties to choose from on validation, on features of unit deviation."""
+    beyond_market_relief: float = 1.0
+    """Share of the penalty for features measured against the market's expectation; 1 treats all features alike."""
     decay: tuple[float, ...] = DECAY
     """Weight of the first, second and third place."""
     iterations: int = 200
+
+    def pull(self, penalty: float, features: tuple[str, ...]) -> Floats:
+        """Return float64[F], the ridge of each feature."""
+        beyond = np.array([name in BEYOND_MARKET for name in features], dtype=np.bool_)
+        return np.where(beyond, penalty * self.beyond_market_relief, penalty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,11 @@ class FittedLogit:
         """Return float64[N] utilities."""
         return _utility(_design(races.only(self.features), self.deviation), self.weights) * self.scale
 
+    def contributions(self, races: RaceMatrix) -> Contributions:
+        """Return weight times deviation from the race's mean."""
+        design = _design(races.only(self.features), self.deviation)
+        return adding_up(self.features, design * (self.weights * self.scale), self.score(races))
+
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the absolute weights."""
         size = np.abs(self.weights)
@@ -79,7 +93,12 @@ class FittedLogit:
 
     def hyperparameters(self) -> dict[str, float | str]:
         """Return what was chosen."""
-        return {"penalty": self.penalty, "scale": self.scale, "decay": "/".join(str(d) for d in self.policy.decay)}
+        return {
+            "penalty": self.penalty,
+            "beyond_market_relief": self.policy.beyond_market_relief,
+            "scale": self.scale,
+            "decay": "/".join(str(d) for d in self.policy.decay),
+        }
 
     def dump(self) -> Files:
         """Return the weights as arrays, the rest as JSON."""
@@ -90,6 +109,7 @@ class FittedLogit:
             "penalty": self.penalty,
             "scale": self.scale,
             "penalties": self.policy.penalties,
+            "beyond_market_relief": self.policy.beyond_market_relief,
             "decay": self.policy.decay,
             "iterations": self.policy.iterations,
         }
@@ -128,9 +148,11 @@ class ConditionalLogit:
         held_out = None if validation is None else _design(validation.only(train.names), deviation)
         best: FittedLogit | None = None
         losses: list[float] = []
+        told: list[float] = []
         start = np.zeros(design.shape[1])
         for penalty in progress(sorted(self.policy.penalties, reverse=True), FAMILY, len(self.policy.penalties)):
-            start = fit_utility(design, train, penalty, self.policy, start, offset=offset)
+            pull = self.policy.pull(penalty, train.names)
+            start = fit_utility(design, train, pull, self.policy, start, offset=offset)
             scale = self.scale or 1.0
             if validation is not None and held_out is not None:
                 utility = _utility(held_out, start)
@@ -138,11 +160,13 @@ class ConditionalLogit:
                 scale = scale_of(utility, validation) if base is None else 1.0
                 whole = utility * scale + (0.0 if base is None else base.score(validation))
                 losses.append(validation_loss(whole, validation))
+                under = 0.0 if offset is None else offset
+                told.append(validation_loss(_utility(design, start) * scale + under, train))
             if best is None or (losses and losses[-1] == min(losses)):
                 best = FittedLogit(train.names, deviation, start, penalty, scale, self.policy)
         if best is None:
             raise ValueError("no penalty to fit with")
-        return replace(best, curve=Curve(tuple(range(1, len(losses) + 1)), tuple(losses)))
+        return replace(best, curve=Curve(tuple(range(1, len(losses) + 1)), tuple(losses), tuple(told)))
 
 
 def _deviation(races: RaceMatrix) -> Floats:
@@ -170,7 +194,7 @@ def _utility(design: Floats, weights: Floats) -> Floats:
 def fit_utility(
     design: Floats,
     races: RaceMatrix,
-    penalty: float,
+    penalty: float | Floats,
     policy: LogitPolicy,
     start: Floats,
     least: float | None = None,
@@ -181,7 +205,7 @@ def fit_utility(
     Args:
         design: float64[N, F].
         races: The races of the rows, with results.
-        penalty: Ridge: penalty / 2 times the squared weights is taken from the log-likelihood.
+        penalty: Ridge, one or float64[F]: penalty / 2 times the squared weight is taken from the log-likelihood.
         policy: Weights of the places.
         start: float64[F] to start from.
         least: Smallest weight allowed; None for no bound.
@@ -192,7 +216,7 @@ def fit_utility(
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         utility = _utility(design, weights) + fixed
-        value = 0.5 * penalty * float(weights @ weights)
+        value = 0.5 * float((penalty * weights) @ weights)
         residual = np.zeros(len(utility))
         for active, outcome, weight in stages:
             probability = softmax(np.where(active, utility, OUT), races.offsets)
@@ -214,7 +238,9 @@ def restore(family: str, files: Files) -> FittedLogit:  # noqa: ARG001 - one sig
     try:
         facts = json.loads(files["facts.json"])
         arrays = np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False)
-        policy = LogitPolicy(tuple(facts["penalties"]), tuple(facts["decay"]), facts["iterations"])
+        policy = LogitPolicy(
+            tuple(facts["penalties"]), facts["beyond_market_relief"], tuple(facts["decay"]), facts["iterations"]
+        )
         return FittedLogit(
             features=tuple(facts["features"]),
             deviation=arrays["deviation"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from oracle.errors import BadInput, UntrustedPackage
-from oracle.models import conditional_logit, gbdt, market, over_market
+from oracle.models import catboost_ranker, conditional_logit, gbdt, market, over_market, xgboost_ranker
 from oracle.models.hyperparameters import Hyperparameters
 from oracle.models.ranker import Files, FittedRanker, Ranker
 
@@ -24,15 +24,22 @@ class Family:
     """Makes a fitted ranker from the files of its `dump`."""
     sees: str = FORM
     """The feature set it reads: `form`, or `market`, and then it has no score for a race without full odds."""
+    extra: str | None = None
+    """The optional library it needs, by the name of its module and of the extra that installs it."""
 
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         "lambdarank": Family(lambda: gbdt.Trees("lambdarank"), gbdt.restore),
         "race_softmax": Family(lambda: gbdt.Trees("race_softmax"), gbdt.restore),
+        "rank_xendcg": Family(lambda: gbdt.Trees("rank_xendcg"), gbdt.restore),
+        "expected_finish": Family(lambda: gbdt.Trees("expected_finish"), gbdt.restore),
         "win": Family(lambda: gbdt.Trees("win"), gbdt.restore),
         conditional_logit.FAMILY: Family(conditional_logit.ConditionalLogit, conditional_logit.restore),
+        xgboost_ranker.FAMILY: Family(xgboost_ranker.ranker, xgboost_ranker.restore, extra="xgboost"),
+        catboost_ranker.FAMILY: Family(catboost_ranker.ranker, catboost_ranker.restore, extra="catboost"),
         market.FAMILY: Family(market.Market, market.restore, MARKET),
+        market.BY_POWER: Family(lambda: market.Market(market.BY_POWER), market.restore, MARKET),
         "market_logit": Family(
             over_market.logit, over_market.restoring(conditional_logit.restore, conditional_logit.FAMILY), MARKET
         ),

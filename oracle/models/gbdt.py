@@ -1,34 +1,29 @@
-"""Gradient-boosted trees by LightGBM: lambdarank, a softmax over the race, and a win classifier.
+"""Gradient-boosted trees by LightGBM, one family for each loss of `losses`.
 
-Three losses over one feature matrix err differently, which is what makes their blend better than each. Training is
-deterministic in the seed whatever the number of threads. The number of trees is the one with the lowest validation
-log-loss among a few, after scaling: log-loss, because differences in NDCG over a thousand races are mostly noise.
+Training is deterministic in the seed whatever the number of threads. The number of trees is chosen on validation
+(`stopping`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-import numpy.typing as npt
+from scipy.special import logit
 
-from oracle.errors import UntrustedPackage
+from oracle.errors import BadInput, UntrustedPackage
 from oracle.features.matrix import RaceMatrix
+from oracle.models.contributions import Contributions, adding_up
 from oracle.models.hyperparameters import Hyperparameters, changed
-from oracle.models.places import DECAY, OUT, places
-from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker, scale_of, validation_loss
+from oracle.models.losses import AS_CHANCES, LOSSES, WEIGHS_PLACES, Objective
+from oracle.models.places import DECAY
+from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker
+from oracle.models.stopping import Stop, checkpoints, stop
 from oracle.progress import Progress
-from oracle.ranking.outcome import relevance
-from oracle.ranking.races import Floats, softmax
-
-Objective = Callable[[Floats, lgb.Dataset], tuple[Floats, Floats]]
-
-CHECKPOINTS = 8
-"""Numbers of trees compared on validation, evenly spaced up to the largest."""
+from oracle.ranking.races import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +37,8 @@ class TreePolicy:
     feature_share: float = 0.3
     runner_share: float = 0.7
     l2: float = 10.0
+    decay: tuple[float, ...] = DECAY
+    """Weight of the first, second and third place; read by the race-softmax only."""
 
     def parameters(self, seed: int, threads: int) -> dict[str, Any]:
         """Return LightGBM's own words for it."""
@@ -54,6 +51,8 @@ class TreePolicy:
             "bagging_freq": 1,
             "lambda_l2": self.l2,
             "seed": seed,
+            "objective_seed": seed,
+            "metric": "none",
             "num_threads": threads,
             "deterministic": True,
             "force_row_wise": True,
@@ -81,6 +80,14 @@ class FittedTrees:
         raw = self.booster.predict(values, raw_score=True, num_threads=1)
         return np.asarray(raw, dtype=np.float64) * self.scale
 
+    def contributions(self, races: RaceMatrix) -> Contributions:
+        """Return exact Shapley values over the trees (TreeSHAP, Lundberg et al. 2020), scaled as the score is."""
+        values = races.only(self.features).values
+        shares = np.zeros((0, len(self.features) + 1))
+        if len(values):
+            shares = np.asarray(self.booster.predict(values, pred_contrib=True, num_threads=1))
+        return adding_up(self.features, shares[:, :-1] * self.scale, self.score(races))
+
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the total gain."""
         gain = self.booster.feature_importance(importance_type="gain")
@@ -103,11 +110,12 @@ class FittedTrees:
             "runner_share": p.runner_share,
             "l2": p.l2,
             "scale": self.scale,
+            **({"decay": "/".join(str(d) for d in p.decay)} if self.family in WEIGHS_PLACES else {}),
         }
 
     def dump(self) -> Files:
         """Return the forest in LightGBM's text form, and its scale."""
-        facts = {"scale": self.scale, "policy": {k: getattr(self.policy, k) for k in TreePolicy.__slots__}}
+        facts = {"scale": self.scale, "policy": asdict(self.policy)}
         return {"forest.txt": self.booster.model_to_string().encode(), "facts.json": json.dumps(facts).encode()}
 
 
@@ -122,6 +130,10 @@ class Trees:
 
     def tuned(self, hyperparameters: Hyperparameters) -> Trees:
         """Return the ranker with some numbers of its policy replaced."""
+        if "decay" in hyperparameters and self.family not in WEIGHS_PLACES:
+            raise BadInput(
+                f"{self.family} does not weigh places", value="decay", allowed=f"decay of {', '.join(WEIGHS_PLACES)}"
+            )
         return replace(self, policy=changed(self.policy, hyperparameters))
 
     def fit(
@@ -135,35 +147,22 @@ class Trees:
     ) -> FittedTrees:
         """Return the fitted forest; see `Ranker.fit`."""
         start = None if base is None else base.score(train)
-        booster, objective = _begin(self.family, train, self.policy.parameters(seed, threads), start)
-        for _ in progress(range(self.policy.trees), self.family, self.policy.trees):
+        booster, objective = _begin(self, train, seed, threads, start)
+        steps = [] if validation is None else checkpoints(self.policy.trees)
+        learned = []
+        for done in progress(range(1, self.policy.trees + 1), self.family, self.policy.trees):
             booster.update(fobj=objective)
-        if validation is None:
-            return FittedTrees(
-                self.family, _bare(booster, self.policy.trees), self.scale or 1.0, self.policy, train.names
-            )
-        return _chosen(self, booster, validation, None if base is None else base.score(validation))
+            if done in steps:
+                learned.append(_learned(self.family, booster) - (0.0 if start is None else start))
+        found = Stop(self.policy.trees, self.scale or 1.0, NOTHING_WATCHED)
+        if validation is not None:
+            held_out = [_raw(booster, validation, step) for step in steps]
+            found = stop(steps, learned, held_out, train, validation, base)
+        return FittedTrees(self.family, _bare(booster, found.trees), found.scale, self.policy, train.names, found.curve)
 
 
-def _chosen(ranker: Trees, booster: lgb.Booster, validation: RaceMatrix, start: Floats | None) -> FittedTrees:
-    """Return the forest cut where the validation loss is lowest."""
-    most = ranker.policy.trees
-    steps = sorted({max(1, round(most * (i + 1) / CHECKPOINTS)) for i in range(CHECKPOINTS)})
-    scales, losses = [], []
-    for step in steps:
-        raw = np.asarray(booster.predict(validation.values, raw_score=True, num_iteration=step), dtype=np.float64)
-        # A correction is already on the scale of what it corrects.
-        scales.append(scale_of(raw, validation) if start is None else 1.0)
-        losses.append(validation_loss(raw * scales[-1] + (0.0 if start is None else start), validation))
-    best = int(np.argmin(losses))
-    return FittedTrees(
-        ranker.family,
-        _bare(booster, steps[best]),
-        scales[best],
-        ranker.policy,
-        validation.names,
-        Curve(tuple(steps), tuple(losses)),
-    )
+def _raw(booster: lgb.Booster, races: RaceMatrix, trees: int) -> Floats:
+    return np.asarray(booster.predict(races.values, raw_score=True, num_iteration=trees), dtype=np.float64)
 
 
 def _bare(booster: lgb.Booster, trees: int) -> lgb.Booster:
@@ -172,69 +171,26 @@ def _bare(booster: lgb.Booster, trees: int) -> lgb.Booster:
 
 
 def _begin(
-    family: str, train: RaceMatrix, parameters: dict[str, Any], start: Floats | None
+    ranker: Trees, train: RaceMatrix, seed: int, threads: int, start: Floats | None
 ) -> tuple[lgb.Booster, Objective | None]:
-    label, group, objective, own = LOSSES[family](train)
+    label, group, objective, own = LOSSES[ranker.family](train, ranker.policy.decay)
+    parameters = ranker.policy.parameters(seed, threads) | own
     data = lgb.Dataset(
-        train.values,
-        label=label,
-        group=group,
-        init_score=start,
-        feature_name=list(train.names),
-        params=parameters | own,
+        train.values, label=label, group=group, init_score=start, feature_name=list(train.names), params=parameters
     )
-    return lgb.Booster(parameters | own, data), objective
+    return lgb.Booster(parameters, data), objective
 
 
-Loss = tuple[npt.NDArray[Any], npt.NDArray[Any] | None, Objective | None, dict[str, Any]]
+def _learned(family: str, booster: lgb.Booster) -> Floats:
+    """Return float64[N], the raw scores of the training races: the booster keeps them, so nothing is computed again."""
+    seen: list[Floats] = []
 
+    def look(score: Floats, _data: lgb.Dataset) -> tuple[str, float, bool]:
+        seen.append(np.array(score, dtype=np.float64))
+        return "seen", 0.0, False
 
-def _lambdarank(train: RaceMatrix) -> Loss:
-    grades = np.rint(2 * relevance(train.position, train.offsets)).astype(np.int64)
-    # Dead heats share gain, so grades come in halves: doubled here, and the gain table is spelled out to match.
-    gain = [2.0 ** (g / 2) - 1.0 for g in range(int(grades.max(initial=0)) + 1)]
-    own = {"objective": "lambdarank", "label_gain": gain, "lambdarank_truncation_level": 5}
-    return grades, train.sizes, None, own
-
-
-def _win(train: RaceMatrix) -> Loss:
-    return (train.position == 1).astype(np.int64), None, None, {"objective": "binary"}
-
-
-def _race_softmax(train: RaceMatrix) -> Loss:
-    won = (train.position == 1).astype(np.float64)
-    return won, train.sizes, race_softmax(train), {"objective": "none", "min_sum_hessian_in_leaf": 5.0}
-
-
-def _winner_softmax(train: RaceMatrix) -> Loss:
-    won = (train.position == 1).astype(np.float64)
-    return won, train.sizes, race_softmax(train, (1.0,)), {"objective": "none"}
-
-
-def race_softmax(train: RaceMatrix, decay: tuple[float, ...] = DECAY) -> Objective:
-    """Return gradient and hessian of the Plackett-Luce likelihood of the first places, each weighted by `decay`.
-
-    The gradient of each stage is probability minus outcome; the hessian is its diagonal, as is usual for boosting.
-    """
-    stages = places(train, decay)
-
-    def objective(score: Floats, _data: lgb.Dataset) -> tuple[Floats, Floats]:
-        gradient, hessian = np.zeros_like(score), np.full_like(score, 1e-6)
-        for active, outcome, weight in stages:
-            probability = softmax(np.where(active, score, OUT), train.offsets)
-            gradient += weight * (probability - outcome)
-            hessian += weight * probability * (1.0 - probability)
-        return gradient, hessian
-
-    return objective
-
-
-LOSSES: dict[str, Callable[[RaceMatrix], Loss]] = {
-    "lambdarank": _lambdarank,
-    "race_softmax": _race_softmax,
-    "win": _win,
-    "winner_softmax": _winner_softmax,
-}
+    booster.eval_train(look)
+    return np.asarray(logit(np.clip(seen[0], 1e-12, 1.0 - 1e-12))) if family in AS_CHANCES else seen[0]
 
 
 def restore(family: str, files: Files) -> FittedTrees:
@@ -246,7 +202,8 @@ def restore(family: str, files: Files) -> FittedTrees:
     try:
         facts = json.loads(files["facts.json"])
         booster = lgb.Booster(model_str=files["forest.txt"].decode())
-        policy = TreePolicy(**facts["policy"])
+        told = facts["policy"]
+        policy = TreePolicy(**told | {"decay": tuple(told.get("decay", DECAY))})
         return FittedTrees(family, booster, float(facts["scale"]), policy, tuple(booster.feature_name()))
     except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:
         raise UntrustedPackage(f"the {family} forest cannot be restored: {error}") from error

@@ -15,6 +15,7 @@ import numpy as np
 from oracle.features.matrix import RaceMatrix
 from oracle.models import market
 from oracle.models.conditional_logit import ConditionalLogit, LogitPolicy
+from oracle.models.contributions import Contributions
 from oracle.models.gbdt import TreePolicy, Trees
 from oracle.models.hyperparameters import Hyperparameters
 from oracle.models.ranker import Curve, Files, FittedRanker, Ranker
@@ -22,13 +23,14 @@ from oracle.progress import Progress
 from oracle.ranking.races import Floats
 from oracle.ranking.report import scored
 
-LOGIT = LogitPolicy(penalties=(8000.0,), decay=(1.0,))
-"""A correction of tiny weights: over unit-deviation features the ridge outweighs thousands of races."""
+LOGIT = LogitPolicy(penalties=(32000.0,), beyond_market_relief=0.25, decay=(1.0,))
+"""A correction of tiny weights: over unit-deviation features the ridge outweighs thousands of races. What is measured
+against the market's expectation is believed sooner: what odds could know, they know."""
 
 TREES = TreePolicy(
-    trees=200, learning_rate=0.01, leaves=7, min_runners_in_leaf=300, feature_share=0.2, runner_share=0.7, l2=50.0
+    trees=500, learning_rate=0.01, leaves=15, min_runners_in_leaf=300, feature_share=0.03, runner_share=0.7, l2=50.0
 )
-"""A short walk away from the market in small steps."""
+"""A short walk away from the market in small steps, each among a handful of features, so that no single one leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class FittedOverMarket:
     def score(self, races: RaceMatrix) -> Floats:
         """Return float64[N] utilities; NaN for races in which a starter lacks odds."""
         return self.market.score(races) + self.correction.score(races)
+
+    def contributions(self, races: RaceMatrix) -> Contributions:
+        """Return those of the market and those of the correction."""
+        return self.market.contributions(races) + self.correction.contributions(races)
 
     def importance(self) -> dict[str, float]:
         """Return each feature's share of the correction."""
@@ -85,19 +91,20 @@ class OverMarket:
     def fit(
         self,
         train: RaceMatrix,
-        validation: RaceMatrix | None,
+        validation: RaceMatrix | None,  # noqa: ARG002
         seed: int,
         threads: int,
         progress: Progress,
         base: FittedRanker | None = None,  # noqa: ARG002 - the market is the base
     ) -> FittedOverMarket:
-        """Return the fitted correction; races in which a starter lacks odds teach nothing here."""
+        """Return the fitted correction; races in which a starter lacks odds teach nothing here.
+
+        Nothing is chosen on the validation races: a thousand of them cannot tell two corrections apart. How far to
+        follow a correction is for the ensemble to say, which has more races to ask.
+        """
         train = _priced(train)
-        held_out = None if validation is None else _priced(validation)
-        fitted = market.Market().fit(train, None, seed, threads, progress)
-        return FittedOverMarket(
-            self.family, fitted, self.learner.fit(train, held_out, seed, threads, progress, base=fitted)
-        )
+        fitted = market.Market(market.BY_POWER).fit(train, None, seed, threads, progress)
+        return FittedOverMarket(self.family, fitted, self.learner.fit(train, None, seed, threads, progress, fitted))
 
 
 def _priced(races: RaceMatrix) -> RaceMatrix:
@@ -117,7 +124,7 @@ def restoring(inner: Callable[[str, Files], FittedRanker], learner: str) -> Call
             return {k.removeprefix(prefix): v for k, v in files.items() if k.startswith(prefix)}
 
         return FittedOverMarket(
-            family, market.restore(market.FAMILY, part("market/")), inner(learner, part("correction/"))
+            family, market.restore(market.BY_POWER, part("market/")), inner(learner, part("correction/"))
         )
 
     return restore

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from oracle.features.matrix import RaceMatrix
+from oracle.models.contributions import Contributions
 from oracle.models.hyperparameters import Hyperparameters
 from oracle.progress import Progress
 from oracle.ranking.calibration import fit_power
@@ -23,10 +24,13 @@ Files = Mapping[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """How a fit went: the validation log-loss per race after so many steps."""
+    """How a fit went: the log-loss per race after so many steps."""
 
     steps: tuple[int, ...] = ()
     loss: tuple[float, ...] = ()
+    """On the validation races."""
+    training: tuple[float, ...] = ()
+    """On the races it learned from."""
 
 
 NOTHING_WATCHED = Curve()
@@ -54,6 +58,13 @@ class FittedRanker(Protocol):
         """Return float64[N]: utilities, higher is better, comparable within a race; their softmax is a probability.
 
         Never NaN for a runner with features; the order of rows and of races does not matter.
+        """
+        ...
+
+    def contributions(self, races: RaceMatrix) -> Contributions:
+        """Return what each feature adds to each score; with the base they add up to `score` within 1e-9.
+
+        A family that reads the market's odds has them as one contribution (`ODDS`).
         """
         ...
 

@@ -1,7 +1,7 @@
 """Win probabilities that mean what they say: corrections fitted on dates the model was not trained on.
 
-A calibration is a frozen value with `apply`, written to and read from plain values, and saved with its model. Both
-kinds keep the sum of 1 in each race, which is why they work on whole races and not runner by runner.
+A calibration is a frozen value with `apply`, written to and read from plain values, and saved with its model. Every
+kind keeps the sum of 1 in each race, which is why they work on whole races and not runner by runner.
 """
 
 from __future__ import annotations
@@ -48,6 +48,22 @@ class Calibration(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NoCalibration:
+    """Leaves every probability as it is, to the last bit."""
+
+    def apply(self, prob: ArrayLike, offsets: Ints) -> Floats:  # noqa: ARG002 - one signature for every kind
+        """Return the probabilities."""
+        return as_floats(prob)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"kind": "none"}
+
+
+UNCHANGED = NoCalibration()
+
+
+@dataclass(frozen=True, slots=True)
 class PowerCalibration:
     """p**exponent, shared out within the race: above 1 sharpens, below 1 flattens, 1 changes nothing.
 
@@ -91,19 +107,21 @@ class IsotonicCalibration:
         return {"kind": "isotonic", "prob": list(self.prob), "rate": list(self.rate)}
 
 
-def from_dict(values: Mapping[str, Any]) -> PowerCalibration | IsotonicCalibration:
+def from_dict(values: Mapping[str, Any]) -> NoCalibration | PowerCalibration | IsotonicCalibration:
     """Return the calibration that `as_dict` described.
 
     Raises:
         BadInput: an unknown kind.
     """
     match values.get("kind"):
+        case "none":
+            return UNCHANGED
         case "power":
             return PowerCalibration(float(values["exponent"]))
         case "isotonic":
             return IsotonicCalibration(tuple(values["prob"]), tuple(values["rate"]))
         case kind:
-            raise BadInput("unknown kind of calibration", value=kind, allowed=("power", "isotonic"))
+            raise BadInput("unknown kind of calibration", value=kind, allowed=("none", "power", "isotonic"))
 
 
 def fit_power(prob: ArrayLike, position: ArrayLike, offsets: Ints) -> PowerCalibration:

@@ -8,7 +8,9 @@ below 1) has no market: NaN on all its rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -103,6 +105,15 @@ def shin(odds: ArrayLike, offsets: Ints) -> Floats:
         low, high = np.where(too_much, z, low), np.where(too_much, high, z)
     fair = _shin(square, np.repeat(0.5 * (low + high), size))
     return normalise(np.where(np.repeat(book > 1.0, size), fair, raw), offsets)
+
+
+Removal = Callable[[ArrayLike, Ints], Floats]
+
+REMOVALS: Mapping[str, Removal] = MappingProxyType({"multiplicative": multiplicative, "power": power, "shin": shin})
+"""How the margin can be taken out, by the word of the setting `market.overround`."""
+
+MULTIPLICATIVE = "multiplicative"
+"""What a history and a model are read with unless they say otherwise."""
 
 
 def _shin(square: Floats, z: Floats) -> Floats:

@@ -231,15 +231,18 @@ def paired_difference(
     if names.size < 2:
         return NoResult("fewer than two meetings: nothing to resample", int(known.sum()))
     total, races = as_floats(np.bincount(which, gap[known])), as_floats(np.bincount(which))
-    means = _resampled(total, races, policy.resamples, np.random.default_rng(seed))
+    means = resampled_ratio(total, races, policy.resamples, np.random.default_rng(seed))
     tail = (1.0 - policy.confidence) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
     centre = float(total.sum() / races.sum())
     return Difference(int(known.sum()), names.size, centre, float(low), float(high), float(means.std(ddof=1)))
 
 
-def _resampled(total: Floats, races: Floats, resamples: int, chance: np.random.Generator) -> NDArray[np.float64]:
-    """Return the mean over races of each resample of the meetings; drawn in blocks so that memory stays bounded."""
+def resampled_ratio(total: Floats, races: Floats, resamples: int, chance: np.random.Generator) -> NDArray[np.float64]:
+    """Return sum of totals over sum of races (or of stakes) in each resample of the meetings.
+
+    Drawn in blocks so that memory stays bounded.
+    """
     block = max(1, 2**21 // total.size)
     means = []
     for begin in range(0, resamples, block):

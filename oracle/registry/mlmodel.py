@@ -7,6 +7,7 @@ predictions need, the signature of its tables and one real card as example.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,9 +38,25 @@ LIBRARIES: tuple[str, ...] = (
 """Distributions that a prediction imports. No cluster, no database: those who only predict need neither."""
 
 
-def requirements() -> list[str]:
-    """Return the libraries with the versions that are installed here, which are those the model was tried with."""
-    return [f"{name}=={importlib.metadata.version(name)}" for name in LIBRARIES]
+def requirements(package: Path) -> list[str]:
+    """Return the libraries with the versions that are installed here, which are those the model was tried with.
+
+    Args:
+        package: The saved package: an optional library travels along only where one of its members needs it.
+    """
+    return [f"{name}=={importlib.metadata.version(name)}" for name in sorted({*LIBRARIES, *_extras(package)})]
+
+
+def _extras(package: Path) -> set[str]:
+    """Return the distributions of the optional libraries that the members of a package need."""
+    from oracle.models.families import FAMILIES
+
+    told = package / "model.json"
+    used = json.loads(told.read_text(encoding="utf-8"))["families"].values() if told.exists() else ()
+    modules = {extra for family in used if (extra := FAMILIES[family].extra)}
+    # The same module comes in several distributions, such as with and without a graphics card's libraries.
+    owners = importlib.metadata.packages_distributions() if modules else {}
+    return {owners[module][0] for module in modules}
 
 
 def signature() -> ModelSignature:
@@ -88,7 +105,7 @@ def write(folder: Path, package: Path, example: RaceCard, model: Model) -> None:
             mlflow_model=model,
             signature=signature(),
             input_example=pyfunc.rows_of([example]).dropna(axis="columns", how="all"),
-            pip_requirements=requirements(),
+            pip_requirements=requirements(package),
         )
     shutil.rmtree(staged.parent)
     for cache in folder.rglob("__pycache__"):

@@ -11,15 +11,21 @@ import datetime as dt
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oracle.ensemble.explain import meanings, shortened
 from oracle.errors import BadSetting, OracleError, Unavailable
+from oracle.race import CardPrediction
 from oracle.serving.body import read_card
-from oracle.serving.messages import ModelMessage, PredictionMessage, answer
+from oracle.serving.exotics import exotics as combinations
+from oracle.serving.messages import CardMessage, ExplainedMessage, ModelMessage, PredictionMessage, answer, explained
 from oracle.serving.version import Served, Source, Target
 from oracle.store import Prediction, Store
+
+Told = TypeVar("Told", bound=PredictionMessage)
 
 LOOK_AGAIN = dt.timedelta(seconds=5)
 """How long a gateway without a model waits before it asks the registry again: asking costs tens of milliseconds."""
@@ -105,8 +111,12 @@ class Gateway:
         if loaded is not self._served:
             self._served, self._loaded_at = loaded, self._now()
 
-    def predict(self, body: bytes) -> PredictionMessage:
+    def predict(self, body: bytes, *, exotics: int = 0) -> PredictionMessage:
         """Return the answer to the card in `body`, after it has been written to our store.
+
+        Args:
+            body: The card.
+            exotics: Combinations of each pool to tell of, the likeliest ones.
 
         Raises:
             MalformedCard: the body is not a card.
@@ -118,14 +128,47 @@ class Gateway:
             self._pricing
         ):  # one core per replica: a second thread would only wait, and members need not be thread-safe
             [said] = served.model.predict([card.as_card()])
-        told = answer(card, said, model=served.message, prediction_id=self._new_id(), at=self._now())
+        return self._kept(card, self._answered(card, said, served, exotics))
+
+    def explain(self, body: bytes, top: int | None = None, *, exotics: int = 0) -> ExplainedMessage:
+        """Return the answer to the card in `body` with the reasons for each score; kept as it is given.
+
+        Args:
+            body: The card.
+            top: List so many contributions of each runner and sum up the others; None for all.
+            exotics: Combinations of each pool to tell of, the likeliest ones.
+
+        Raises:
+            MalformedCard: the body is not a card.
+            OracleError: there is no model, or the answer could not be written.
+        """
+        card = read_card(body)
+        served = self._in_force()
+        with self._pricing:
+            [why] = served.model.explain([card.as_card()])
+        if top is not None:
+            why = replace(why, runners=tuple(r and shortened(r, top) for r in why.runners))
+        return self._kept(card, explained(self._answered(card, why.prediction, served, exotics), why, meanings()))
+
+    def _answered(self, card: CardMessage, said: CardPrediction, served: Served, exotics: int) -> PredictionMessage:
+        return answer(
+            card,
+            said,
+            model=served.message,
+            prediction_id=self._new_id(),
+            at=self._now(),
+            exotics=combinations(said, served.model.discount, exotics) if exotics else None,
+        )
+
+    def _kept(self, card: CardMessage, told: Told) -> Told:
+        """Write an answer to our store and hand it back: what cannot be written is not answered."""
         self._store.record(
             Prediction(
                 prediction_id=told.prediction_id,
                 at=told.at,
                 race_id=told.race_id,
-                model_name=served.message.name,
-                model_version=served.message.version,
+                model_name=told.model.name,
+                model_version=told.model.version,
                 card=card.model_dump_json(exclude_unset=True),
                 answer=told.model_dump_json(),
             )

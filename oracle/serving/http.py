@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -23,7 +24,8 @@ from oracle import __version__
 from oracle.errors import BadInput, OracleError
 from oracle.serving.body import MalformedCard, Problem
 from oracle.serving.gateway import Gateway, HealthMessage
-from oracle.serving.messages import CardMessage, PredictionMessage, RefusalMessage
+from oracle.serving.messages import CardMessage, ExplainedMessage, PredictionMessage, RefusalMessage
+from oracle.serving.query import PARAMETERS, read_query
 from oracle.serving.version import ModelsMessage
 
 SEE_DOCS = "see /docs for every address and field"
@@ -68,25 +70,35 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
     @app.post(
         "/v1/predict",
         summary="Rank a race card",
-        response_model=PredictionMessage,
+        response_model=PredictionMessage | ExplainedMessage,
         responses=refusals
         | {413: _refusal("The body is too large."), 503: _refusal("There is no model, or no store.")},
-        openapi_extra={"requestBody": {"required": True, "content": _json_of("CardMessage")}},
+        openapi_extra={
+            "requestBody": {"required": True, "content": _json_of("CardMessage")},
+            "parameters": list(PARAMETERS),
+        },
     )
     async def predict(request: Request) -> Response:
         """Price every runner of a race card.
 
         Unknown horses, missing values and withdrawn runners are fine. A card on which any starter lacks odds is
-        answered by the form ensemble, and says so.
+        answered by the form ensemble, and says so. With `?explain=true` each runner has the features that made its
+        score, and what each added.
         """
+        query = read_query(request.scope["query_string"])
         body = await _body(request, max_body_bytes)
-        told = await run_in_threadpool(gateway.predict, body)
+        if query.explain:
+            told: PredictionMessage = await run_in_threadpool(
+                partial(gateway.explain, body, query.top, exotics=query.exotics)
+            )
+        else:
+            told = await run_in_threadpool(partial(gateway.predict, body, exotics=query.exotics))
         return Response(told.model_dump_json(), media_type="application/json")
 
     @app.get(
         "/v1/predictions/{prediction_id}",
         summary="Read an earlier answer",
-        response_model=PredictionMessage,
+        response_model=PredictionMessage | ExplainedMessage,
         responses={404: _refusal("No such prediction.")},
     )
     async def prediction(prediction_id: str) -> Response:
@@ -147,7 +159,7 @@ def _answer_errors(app: FastAPI) -> None:
             return _refuse(422, error.problems)
         status = 413 if isinstance(error, _TooLarge) else 404 if isinstance(error, _NoSuchPrediction) else 503
         kind = type(error).__name__.removeprefix("_")
-        return _refuse(status, [Problem(**(error.as_dict() | {"kind": kind}))])  # type: ignore[arg-type]
+        return _refuse(status, [Problem(**(error.as_dict() | {"kind": kind}))])
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> JSONResponse:

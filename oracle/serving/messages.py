@@ -8,12 +8,14 @@ turns bytes into these, `oracle.serving.http` turns these into HTTP.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from oracle.race import CardPrediction, RaceCard, RaceType, Runner
+from oracle.race import CardExplanation, CardPrediction, RaceCard, RaceType, Runner, RunnerExplanation
 from oracle.serving import fields
+from oracle.serving.exotics import ExoticsMessage
 from oracle.serving.fields import refusal
 
 MIN_RUNNERS, MAX_RUNNERS = 2, 40
@@ -167,6 +169,36 @@ class PredictionMessage(_Message):
     places: int = Field(description="How many positions count as placed.")
     notes: tuple[str, ...] = Field(description="What the reader should know, such as odds that were missing.")
     runners: tuple[RunnerAnswer, ...]
+    exotics: ExoticsMessage | None = Field(None, description="Likeliest combinations; null unless asked for.")
+
+
+class ContributionMessage(_Message):
+    """What one feature adds to the score of one runner."""
+
+    feature: str
+    value: float | None = Field(description="The feature's value; null where it is missing.")
+    contribution: float = Field(description="Above 0 where it speaks for this runner more than for the field.")
+
+
+class ExplanationMessage(_Message):
+    """Why a runner has its score: base, contributions and others add up to it."""
+
+    base: float = Field(description="What every runner of the race has in common.")
+    contributions: tuple[ContributionMessage, ...] = Field(description="By absolute size, the largest first.")
+    others: float = Field(description="Sum of the contributions that were not asked for; 0 where all are listed.")
+
+
+class ExplainedRunner(RunnerAnswer):
+    """What the model says of one runner, and why."""
+
+    explanation: ExplanationMessage | None = Field(description="Null for a withdrawn runner.")
+
+
+class ExplainedMessage(PredictionMessage):
+    """The answer to a card with the reasons for each score (`?explain=true`)."""
+
+    runners: tuple[ExplainedRunner, ...]
+    meanings: dict[str, str] = Field(description="What each feature that contributes means.")
 
 
 class ProblemMessage(BaseModel):
@@ -188,7 +220,13 @@ class RefusalMessage(BaseModel):
 
 
 def answer(
-    card: CardMessage, said: CardPrediction, *, model: ModelMessage, prediction_id: str, at: dt.datetime
+    card: CardMessage,
+    said: CardPrediction,
+    *,
+    model: ModelMessage,
+    prediction_id: str,
+    at: dt.datetime,
+    exotics: ExoticsMessage | None = None,
 ) -> PredictionMessage:
     """Return the message that carries a prediction, its runners matched with those of the card.
 
@@ -198,6 +236,7 @@ def answer(
         model: The version that said it.
         prediction_id: Id of this answer.
         at: The moment of the answer.
+        exotics: The likeliest combinations, where they were asked for.
     """
     runners = tuple(
         RunnerAnswer(
@@ -225,4 +264,29 @@ def answer(
         places=said.places,
         notes=said.notes,
         runners=runners,
+        exotics=exotics,
     )
+
+
+def explained(said: PredictionMessage, why: CardExplanation, meanings: Mapping[str, str]) -> ExplainedMessage:
+    """Return an answer with its reasons.
+
+    Args:
+        said: The answer.
+        why: The reasons, runners in the order of the card.
+        meanings: What each feature means.
+    """
+    runners = tuple(
+        ExplainedRunner(**dict(runner), explanation=None if reasons is None else _reasons(reasons))
+        for runner, reasons in zip(said.runners, why.runners, strict=True)
+    )
+    named = {c.feature for reasons in why.runners if reasons is not None for c in reasons.contributions}
+    told = {name: meaning for name, meaning in meanings.items() if name in named}
+    return ExplainedMessage(**dict(said) | {"runners": runners}, meanings=told)
+
+
+def _reasons(of: RunnerExplanation) -> ExplanationMessage:
+    parts = tuple(
+        ContributionMessage(feature=c.feature, value=c.value, contribution=c.contribution) for c in of.contributions
+    )
+    return ExplanationMessage(base=of.base, contributions=parts, others=of.others)

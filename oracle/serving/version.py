@@ -13,15 +13,25 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oracle.race import CardPrediction, RaceCard
+from oracle.race import CardExplanation, CardPrediction, RaceCard
+from oracle.ranking.plackett_luce import Discount
 from oracle.serving.messages import ModelMessage
 
 
 class Predictor(Protocol):
     """What a model must do to be served."""
 
+    @property
+    def discount(self) -> Discount:
+        """How much less its win probabilities say about the later places."""
+        ...
+
     def predict(self, cards: Sequence[RaceCard]) -> list[CardPrediction]:
         """Return one prediction per card, runners in the order of the card."""
+        ...
+
+    def explain(self, cards: Sequence[RaceCard]) -> list[CardExplanation]:
+        """Return the same predictions, and what each feature adds to each score."""
         ...
 
 

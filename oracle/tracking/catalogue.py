@@ -31,10 +31,20 @@ def _performance() -> Iterator[Metric]:
         yield Metric(f"{{period}}.{{who}}.{name}", Group.PERFORMANCE, meaning, unit, direction)
     group = Group.PERFORMANCE
     yield Metric("{period}.{who}.ndcg_at_3_error", group, "Standard error of `ndcg_at_3` over races.", "0..1", _DOWN)
+    yield Metric("{period}.{who}.ece_uncalibrated", group, "`ece` before the calibration was applied.", "0..1", _DOWN)
     yield Metric("{period}.{who}.races", group, "Races that its numbers are of.", "races")
     yield Metric("{period}.{who}.unscored", group, "Races in which it gave a runner no score.", "races", _DOWN)
     yield Metric("{period}.races", group, "Races that were counted in the report.", "races")
     yield Metric("{period}.runners", group, "Runners in those races.", "runners")
+    yield Metric("test.ceiling.ndcg_at_3", group, "What an all-knowing predictor is likely to score.", "0..1")
+    yield Metric("test.ceiling.low", group, "The same at the least hidden part that the results show.", "0..1")
+    yield Metric("test.ceiling.high", group, "The same at the most; above it is a leak.", "0..1")
+    yield Metric("test.ceiling.own", group, "What the strengths that are known expect of themselves.", "0..1")
+    yield Metric("test.score_to_ceiling", group, "`test.model.ndcg_at_3` over the ceiling.", "share", _UP)
+    yield Metric("test.gain_over_market", group, "Pseudo-R2 that the model adds to the fitted market.", "0..1", _UP)
+    yield Metric("canaries.{canary}.ndcg_at_3", group, "NDCG@3 of a model that cannot know anything.", "0..1")
+    yield Metric("canaries.{canary}.chance", group, "NDCG@3 of drawing lots in the same races.", "0..1")
+    yield Metric("leak.suspects", group, "Features that knew the result.", "features", _DOWN)
 
 
 def _training() -> Iterator[Metric]:
@@ -54,7 +64,7 @@ def _training() -> Iterator[Metric]:
     yield Metric(
         "training.{member}.converged", group, "1 where it stopped by its own rule, 0 at its limit.", "0 or 1", _UP
     )
-    yield Metric("training.{member}.seconds", group, "Wall-clock time of the fit.", "s", _DOWN)
+    yield Metric("training.{member}.seconds", group, "Wall-clock time of its fits, the refit included.", "s", _DOWN)
     yield Metric("training.seconds", group, "Wall-clock time of the whole training, features included.", "s", _DOWN)
     yield Metric("training.peak_memory_mb", group, "Largest resident memory of the process.", "MB", _DOWN)
 
@@ -169,6 +179,7 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
             {
                 "features.set": "Feature sets that were built, joined by commas.",
                 "features.version": "Version of the feature registry; part of what a package is checked against.",
+                "features.overround": "How the margin was taken out of the odds.",
                 "features.{ensemble}.columns": "Number of feature columns the ensemble sees.",
             },
         ),
@@ -186,8 +197,8 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
                 "aggregation.method": "What of the members is weighed, in the ensemble that answers with odds.",
                 "aggregation.{ensemble}.method": "The same of each ensemble, such as `log_linear`, `rank`.",
                 "aggregation.{ensemble}.objective": "What fitted weights are best at, such as `log_loss`.",
-                "aggregation.{ensemble}.weights": "How the weights came about: `even`, `given` or `fitted by ...`.",
-                "calibration.method": "How blended scores become win probabilities.",
+                "aggregation.{ensemble}.weights": "How weights came about: `even`, `given`, `shrunk`, `fitted by ...`.",
+                "calibration.method": "Calibration of the shipped answer: `none`, `power` or `isotonic`.",
                 "calibration.{setting}": "Setting of the calibration.",
             },
         ),

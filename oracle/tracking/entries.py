@@ -60,6 +60,7 @@ PLACEHOLDERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "ensemble": (r"(?:model|form)", "`model` (with the market) or `form` (without odds)"),
         "member": (r"[a-z0-9_]+", "name of a member of the ensemble"),
         "setting": (r"[A-Za-z0-9_]+", "name of a setting"),
+        "canary": (r"(?:constant|random|shuffled)", "`constant`, `random` or `shuffled` (docs/metrics.md)"),
         "feature": (r"[a-z0-9_]+", "name of a feature column"),
         "package": (r"[A-Za-z0-9_-]+", "name of an installed distribution"),
     }

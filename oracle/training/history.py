@@ -15,6 +15,7 @@ from oracle.features.matrix import RaceMatrix
 from oracle.features.races import from_frame
 from oracle.features.state import State
 from oracle.progress import Progress
+from oracle.ranking.market import MULTIPLICATIVE
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,13 @@ class History:
     state: State
 
 
-def read(data: str, progress: Progress) -> History:
+def read(data: str, progress: Progress, overround: str = MULTIPLICATIVE) -> History:
     """Return the history in a dataset, every race as of its off.
+
+    Args:
+        data: Path of the dataset.
+        progress: Told of each chunk.
+        overround: How the margin is taken out of the odds (`market.overround`); for a model, the one it learned with.
 
     Raises:
         NoSuchDataset: there is no dataset at the path.
@@ -38,7 +44,7 @@ def read(data: str, progress: Progress) -> History:
     dataset = Dataset(data)
     summary, frame = dataset.summary(), dataset.read()
     state = State()
-    races = from_frame(frame)
+    races = from_frame(frame, overround)
     if not len(races):
         raise NotEnoughData("the dataset has no race with starters", value=data, next_step="ingest results first")
     matrix = build.history(races, FEATURE_SET, state, progress)

@@ -15,12 +15,14 @@ from oracle import process
 from oracle.data.cards import cards_of
 from oracle.data.dataset import Summary
 from oracle.ensemble.fit import Fitted, fit, judge
+from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import About, RaceModel, feature_version
 from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
 from oracle.race import STARTED, RaceCard
+from oracle.ranking.market import MULTIPLICATIVE
 from oracle.registry.lifecycle import register
 from oracle.registry.versioning import ModelFacts, digest_of
 from oracle.registry.versions import ModelVersion
@@ -29,7 +31,8 @@ from oracle.tracking.connection import connect
 from oracle.tracking.provenance import Provenance, provenance
 from oracle.tracking.runs import run
 from oracle.training.history import History, read
-from oracle.training.record import parameters, record
+from oracle.training.honest import honesty, refuse
+from oracle.training.record import calibration_told, parameters, record, record_honesty
 
 RUNNERS_A_THREAD = 25_000
 """Runners below which another thread costs more than it brings."""
@@ -45,6 +48,7 @@ class Trained:
     version: ModelVersion
     run_id: str
     fitted: Fitted
+    honesty: Honesty
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,6 +59,8 @@ class Trained:
             "aliases": list(self.version.aliases),
             "run_id": self.run_id,
             "test": self.fitted.test.as_dict(),
+            "calibration": calibration_told(self.fitted),
+            "honesty": self.honesty.as_dict(),
             "weights": {
                 "form": dict(self.fitted.form.weights),
                 "model": dict(self.fitted.market.weights) if self.fitted.market else None,
@@ -79,10 +85,13 @@ def train(
     Raises:
         NoSuchDataset: there is no dataset at the path.
         NotEnoughData: too few races for training, validation and test.
+        BrokenPipeline: a canary did better or worse than chance.
+        Leak: the model, or a feature, knew the result.
+        BelowGate: `gate.min_ndcg_at_3` is set and not reached.
         Unavailable: the tracking server does not answer; nothing has been trained.
     """
     began = time.perf_counter()
-    history = read(data, progress)
+    history = read(data, progress, settings.market.overround)
     tracking = connect(settings)
     origin = provenance()
     with run(tracking, f"train {history.name}") as recorder:
@@ -97,8 +106,12 @@ def train(
             _threads(history.matrix),
             progress,
             recipe,
+            settings.calibration,
         )
-        model = _model(history, fitted)
+        found = honesty(history, fitted, settings, progress)
+        record_honesty(recorder, found)
+        refuse(found, settings)
+        model = _model(history, fitted, settings.market.overround)
         with tempfile.TemporaryDirectory(prefix="oracle-train-") as scratch:
             folder = Path(scratch) / "package"
             model.save(folder)
@@ -107,11 +120,11 @@ def train(
                 tracking,
                 folder,
                 _example(history.frame),
-                _facts(fitted, history.summary, origin),
+                _facts(fitted, history.summary, origin, model.about.overround),
                 recorder.run_id,
                 promote=promote,
             )
-    return Trained(version, recorder.run_id, fitted, time.perf_counter() - began)
+    return Trained(version, recorder.run_id, fitted, found, time.perf_counter() - began)
 
 
 def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress = silent) -> dict[str, Any]:
@@ -123,7 +136,7 @@ def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress
         NoSuchDataset: there is no dataset at the path.
         NotEnoughData: the dataset ends before the model's training does.
     """
-    history = read(data, progress)
+    history = read(data, progress, model.about.overround)
     later = history.matrix.dates > np.datetime64(model.about.trained_through)
     if not later.any():
         raise NotEnoughData(
@@ -132,7 +145,9 @@ def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress
             allowed=f"races after {model.about.trained_through}",
             next_step="ingest later results, or evaluate an earlier version with --model-version",
         )
-    report = judge(model.members, model.form, model.market, history.matrix.take(later), settings.evaluation)
+    report = judge(
+        model.members, model.form, model.market, history.matrix.take(later), settings.evaluation, model.calibration
+    )
     return {"trained_through": model.about.trained_through, "test": report.as_dict()}
 
 
@@ -141,7 +156,7 @@ def _threads(races: RaceMatrix) -> int:
     return max(1, min(process.cores(), len(races.position) // RUNNERS_A_THREAD))
 
 
-def _model(history: History, fitted: Fitted) -> RaceModel:
+def _model(history: History, fitted: Fitted, overround: str) -> RaceModel:
     learned = fitted.split.train | fitted.split.validation
     about = About(
         feature_version=feature_version(),
@@ -154,8 +169,10 @@ def _model(history: History, fitted: Fitted) -> RaceModel:
         courses=tuple(sorted(history.frame["course"].dropna().unique())),
         countries=tuple(sorted(history.frame["country"].dropna().unique())),
         test=fitted.test.as_dict(),
+        overround=overround,
     )
-    return RaceModel(fitted.members, fitted.form, fitted.market, fitted.discount, history.state, about)
+    calibration = {who: choice.calibration for who, choice in fitted.calibration.items()}
+    return RaceModel(fitted.members, fitted.form, fitted.market, fitted.discount, history.state, about, calibration)
 
 
 def _example(frame: pd.DataFrame) -> RaceCard:
@@ -191,14 +208,14 @@ def _inference(folder: Path, history: History) -> dict[str, float]:
     }
 
 
-def _facts(fitted: Fitted, summary: Summary, origin: Provenance) -> ModelFacts:
+def _facts(fitted: Fitted, summary: Summary, origin: Provenance, overround: str) -> ModelFacts:
     chosen = {name: member.hyperparameters() for name, member in fitted.watched.items()}
     shape = {name: {k: v for k, v in values.items() if k not in _LEARNED} for name, values in chosen.items()}
     return ModelFacts(
         families=tuple(sorted(fitted.members)),
         aggregation=_aggregation(fitted),
         hyperparameters=digest_of(shape),
-        features=feature_version(),
+        features=feature_version() + ("" if overround == MULTIPLICATIVE else f"+{overround}"),
         data=summary.fingerprint,
         code=origin.commit,
     )

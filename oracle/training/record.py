@@ -12,14 +12,18 @@ from oracle import process
 from oracle.data.dataset import Summary
 from oracle.ensemble.blend import Blend
 from oracle.ensemble.fit import Fitted
+from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import FEATURE_SET, feature_version
 from oracle.ensemble.recipe import Pool
 from oracle.features.quality import Quality, quality
+from oracle.models.extras import library
+from oracle.models.families import FAMILIES
 from oracle.ranking.report import Report
 from oracle.settings import Settings
 from oracle.tracking.catalogue import numbers_of
 from oracle.tracking.runs import Recorder
 from oracle.training.history import History
+from oracle.training.pictures import reliability_picture
 
 
 def parameters(history: History, settings: Settings) -> dict[str, Any]:
@@ -29,7 +33,12 @@ def parameters(history: History, settings: Settings) -> dict[str, Any]:
         "seed": settings.seed,
         "split": settings.split.model_dump(),
         "evaluation": settings.evaluation.model_dump(),
-        "features": {"set": FEATURE_SET, "version": feature_version(), "model": {"columns": len(matrix.names)}},
+        "features": {
+            "set": FEATURE_SET,
+            "version": feature_version(),
+            "overround": settings.market.overround,
+            "model": {"columns": len(matrix.names)},
+        },
         "data": {
             "name": history.name,
             "fingerprint": summary.fingerprint,
@@ -50,7 +59,11 @@ def record(
         {
             "members": ",".join(fitted.members),
             "aggregation": _aggregation(fitted),
-            "calibration": {"method": "likelihood of the blend on validation", **asdict(fitted.discount)},
+            "calibration": {
+                "method": fitted.calibration.get("model", fitted.calibration["form"]).method,
+                **{f"{who}_method": choice.method for who, choice in fitted.calibration.items()},
+                **asdict(fitted.discount),
+            },
         }
     )
     recorder.params(
@@ -59,6 +72,8 @@ def record(
             for name, member in fitted.members.items()
         }
     )
+    needed = {FAMILIES[member.family].extra for member in fitted.members.values()} - {None}
+    recorder.params({"library": {name: library(name).__version__ for name in needed if name}})
     for period, mask in (
         ("train", fitted.split.train),
         ("validation", fitted.split.validation),
@@ -89,9 +104,11 @@ def record(
                     f"training.{name}.validation_ndcg_at_3": reached.ndcg_at_3,
                 }
             )
+    recorder.metrics({f"training.{name}.seconds": spent for name, spent in fitted.seconds.items()})
     for name, member in fitted.watched.items():
         if member.curve.steps:
             recorder.curve(f"training.{name}.validation_loss", member.curve.loss, member.curve.steps)
+            recorder.curve(f"training.{name}.loss", member.curve.training, member.curve.steps)
             best = member.curve.steps[int(np.argmin(member.curve.loss))]
             recorder.metrics(
                 {
@@ -103,7 +120,44 @@ def record(
                 # A forest has converged where more trees only made it worse; at the last step nobody knows.
                 recorder.metrics({f"training.{name}.converged": float(best < max(member.curve.steps))})
     recorder.artifact_json("report.json", {"test": test})
+    recorder.metrics(
+        {f"test.{who}.ece_uncalibrated": curve.ece_before for who, curve in fitted.test.reliability.items()}
+    )
+    curves = {who: curve.as_dict() for who, curve in fitted.test.reliability.items()}
+    choices = {who: choice.as_dict() | choice.calibration.as_dict() for who, choice in fitted.calibration.items()}
+    recorder.artifact_json("reliability.json", {"calibration": choices, "test": curves})
+    recorder.artifact_text("reliability.html", reliability_picture(fitted.test.reliability))
     recorder.artifact_json("importance.json", {name: member.importance() for name, member in fitted.members.items()})
+
+
+def calibration_told(fitted: Fitted) -> dict[str, Any]:
+    """Return what became of each pool's calibration: the choice, its reason, the test's error before and after."""
+    return {
+        who: {
+            "method": choice.method,
+            "reason": choice.reason,
+            "ece_before": curve.ece_before if (curve := fitted.test.reliability.get(who)) else None,
+            "ece": curve.ece if curve else None,
+        }
+        for who, choice in fitted.calibration.items()
+    }
+
+
+def record_honesty(recorder: Recorder, found: Honesty) -> None:
+    """Record how the score is to be read; before anything is refused, so that a failed run says why."""
+    top = found.ceiling
+    recorder.metrics(
+        {
+            **({"test.ceiling.ndcg_at_3": top.ceiling, "test.ceiling.low": top.low} if top else {}),
+            **({"test.ceiling.high": top.high, "test.ceiling.own": top.own} if top else {}),
+            **({"test.score_to_ceiling": found.score / top.ceiling} if top and found.score is not None else {}),
+            **({"test.gain_over_market": found.gain.mean} if found.gain else {}),
+            "leak.suspects": float(len(found.scan.suspects)),
+            **{f"canaries.{name}.ndcg_at_3": canary.ndcg_at_3 for name, canary in found.canaries.items()},
+            **{f"canaries.{name}.chance": canary.chance for name, canary in found.canaries.items()},
+        }
+    )
+    recorder.artifact_json("honesty.json", found.as_dict())
 
 
 def _data_metrics(found: Quality, summary: Summary) -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 from ray import tune
 
 from oracle.ensemble.blend import AGGREGATIONS, STACKING
-from oracle.ensemble.recipe import EVEN, FITTED, SHIPPED, Member, Pool
+from oracle.ensemble.recipe import EVEN, FITTED, SHIPPED, SHRUNK, Member, Pool
 from oracle.ensemble.weights import LOG_LOSS, OBJECTIVES
 from oracle.tuning import on_tune
 from oracle.tuning.children import Children
@@ -126,7 +126,7 @@ def pool_space(pool: Pool) -> Space:
         return {"aggregation": Choice(AGGREGATIONS)}
     return {
         "aggregation": Choice(AGGREGATIONS),
-        "weights": Choice((EVEN, *OBJECTIVES)),
+        "weights": Choice((EVEN, *OBJECTIVES, *((SHRUNK,) if pool.weights == SHRUNK else ()))),
         "leave_out": Choice((NOBODY, *pool.members)),
     }
 
@@ -140,6 +140,10 @@ def pool_of(record: Record) -> tuple[str, Pool]:
     aggregation, how = str(values["aggregation"]), str(values.get("weights", LOG_LOSS))
     if how == EVEN:
         return answer, Pool(left, EVEN, aggregation)
+    if how == SHRUNK:
+        # Without what they correct, or alone, corrections are opinions like any other.
+        still = len(left) > 1 and left[0] == pool.members[0]
+        return answer, Pool(left, SHRUNK if still else FITTED, STACKING)
     return answer, Pool(left, FITTED, aggregation, LOG_LOSS if aggregation == STACKING else how)
 
 

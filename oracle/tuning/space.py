@@ -99,14 +99,20 @@ SPACES: Mapping[str, Space] = MappingProxyType(
             }
         ),
         "market": MappingProxyType({}),
-        "market_logit": MappingProxyType({"penalties": Real(1000.0, 100_000.0, log=True)}),
+        "market_logit": MappingProxyType(
+            {
+                "penalties": Real(1000.0, 100_000.0, log=True),
+                "beyond_market_relief": Real(0.05, 1.0, log=True),
+            }
+        ),
+        "market_power": MappingProxyType({}),
         "market_trees": MappingProxyType(
             {
                 "trees": Whole(50, 600, log=True),
                 "learning_rate": Real(0.003, 0.03, log=True),
-                "leaves": Whole(3, 15),
+                "leaves": Whole(3, 24),
                 "min_runners_in_leaf": Whole(100, 2000, log=True),
-                "feature_share": Real(0.05, 0.6),
+                "feature_share": Real(0.01, 0.6, log=True),
                 "runner_share": Real(0.4, 1.0),
                 "l2": Real(5.0, 500.0, log=True),
             }

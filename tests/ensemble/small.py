@@ -47,7 +47,8 @@ def model() -> RaceModel:
         courses=tuple(sorted(world.results()["course"].unique())),
         test=found.test.as_dict(),
     )
-    return RaceModel(found.members, found.form, found.market, found.discount, world.state(), about)
+    calibration = {who: choice.calibration for who, choice in found.calibration.items()}
+    return RaceModel(found.members, found.form, found.market, found.discount, world.state(), about, calibration)
 
 
 @cache

@@ -16,6 +16,7 @@ from oracle.features import registry
 from oracle.features.matrix import RaceMatrix
 from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import validation_loss
+from oracle.ranking.calibration import PowerCalibration
 from oracle.ranking.races import as_floats
 from oracle.ranking.report import NoResult, Report, evaluate
 from oracle.settings import EvaluationPolicy
@@ -148,7 +149,8 @@ def test_a_history_without_odds_gives_a_form_model_and_says_nothing_of_a_market(
 
 
 def judged(races: RaceMatrix, found: Fitted) -> TestReport:
-    return judge(found.members, found.form, found.market, races, EvaluationPolicy())
+    calibration = {who: choice.calibration for who, choice in found.calibration.items()}
+    return judge(found.members, found.form, found.market, races, EvaluationPolicy(), calibration)
 
 
 def test_races_in_which_a_starter_lacks_odds_are_counted_for_nobody(fitted: Fitted):
@@ -188,3 +190,21 @@ def test_too_few_races_with_a_result_are_refused_naming_the_period(fitted: Fitte
         small.fit(replace(races, position=position))
     assert caught.value.value == 0
     assert "split" in str(caught.value.next_step)
+
+
+def test_both_answers_are_calibrated_on_validation_and_the_test_shows_before_and_after(fitted: Fitted):
+    assert set(fitted.calibration) == set(fitted.test.reliability) == {"form", "model"}
+    for who, curve in fitted.test.reliability.items():
+        assert curve.races == fitted.test.races
+        assert curve.ece == of(getattr(fitted.test, who)).ece
+        if fitted.calibration[who].method == "none":
+            assert curve.ece == curve.ece_before
+
+
+def test_a_calibration_that_is_asked_for_is_applied_to_the_judged_answer(fitted: Fitted):
+    test = world.thinned().take(fitted.split.test)
+    flat = {"form": PowerCalibration(0.2), "model": PowerCalibration(0.2)}
+    found = judge(fitted.members, fitted.form, fitted.market, test, EvaluationPolicy(), flat)
+    assert (of(found.model).log_loss or 0) > (of(fitted.test.model).log_loss or 0)
+    assert of(found.model).ndcg_at_3 == of(fitted.test.model).ndcg_at_3
+    assert found.market == fitted.test.market

@@ -22,12 +22,13 @@ from oracle.ensemble.blend import AGGREGATIONS, ON_LOG_PROBABILITY, Blend, even
 from oracle.ensemble.fit import Fitted
 from oracle.ensemble.race_model import RaceModel
 from oracle.ensemble.recipe import SHIPPED
-from oracle.errors import BadCard, UntrustedPackage
+from oracle.errors import BadCard, BadInput, UntrustedPackage
 from oracle.features import build
 from oracle.features.races import from_frame
 from oracle.features.state import State
 from oracle.models import package
 from oracle.race import CardPrediction, RaceCard, Runner
+from oracle.ranking.calibration import UNCHANGED, IsotonicCalibration, PowerCalibration
 from oracle.ranking.market import BRITISH_IRISH
 from tests.ensemble import small
 from tests.models import world
@@ -327,3 +328,45 @@ def test_a_card_from_the_past_or_far_ahead_says_what_that_means() -> None:
     assert any("hindsight" in note for note in said[0])
     assert not any("hindsight" in note or "form ends" in note for note in said[1])
     assert any("form ends 200 days before" in note for note in said[2])
+
+
+CURVES = {
+    "power": PowerCalibration(0.6),
+    "isotonic": IsotonicCalibration((0.02, 0.1, 0.3, 0.6), (0.03, 0.1, 0.25, 0.5)),
+}
+
+
+@pytest.mark.parametrize("kind", CURVES)
+def test_a_calibration_is_saved_with_the_model_and_changes_both_answers(
+    model: RaceModel, card: RaceCard, tmp_path: Path, kind: str
+):
+    calibrated = dataclasses.replace(model, calibration={"form": CURVES[kind], "model": CURVES[kind]})
+    calibrated.save(tmp_path / "package")
+    again = RaceModel.load(tmp_path / "package")
+    assert again.calibration == calibrated.calibration
+    for asked in (card, without_odds(card)):
+        (plain,), (ours,), (loaded,) = model.predict([asked]), calibrated.predict([asked]), again.predict([asked])
+        check(asked, ours)
+        assert loaded == ours
+        assert [r.rank for r in ours.runners] == [r.rank for r in plain.runners]
+        offsets = np.array([0, len(asked.runners)])
+        expected = CURVES[kind].apply([r.win for r in plain.runners], offsets)
+        if not model.calibration or all(c == UNCHANGED for c in model.calibration.values()):
+            assert [r.win for r in ours.runners] == pytest.approx(expected.tolist(), abs=1e-12)
+
+
+def test_a_calibration_of_an_unknown_kind_is_refused(saved: Path):
+    told = json.loads((saved / "model.json").read_text())
+    told["calibration"] = {"form": {"kind": "wishful"}}
+    with pytest.raises((BadInput, UntrustedPackage), match="wishful"):
+        RaceModel.load(resigned(saved, **{"model.json": json.dumps(told).encode()}))
+
+
+def test_a_model_answers_by_the_overround_it_learned_with(model: RaceModel, card: RaceCard, tmp_path: Path):
+    other = dataclasses.replace(model, about=dataclasses.replace(model.about, overround="shin"))
+    other.save(tmp_path / "package")
+    again = RaceModel.load(tmp_path / "package")
+    assert again.about.overround == "shin"
+    (plain,), (ours,), (loaded,) = model.predict([card]), other.predict([card]), again.predict([card])
+    assert loaded == ours
+    assert [r.win for r in ours.runners] != [r.win for r in plain.runners]

@@ -21,6 +21,7 @@ def test_fields_too_small_for_later_places_give_plain_plackett_luce() -> None:
         day=np.arange(RACES),
         position=np.tile([1.0, 2.0, 3.0], RACES),
         market=np.full(3 * RACES, np.nan),
+        odds=np.full(3 * RACES, np.nan),
         race_id=np.arange(RACES).astype(object),
         meeting=np.arange(RACES).astype(object),
     )

@@ -50,6 +50,8 @@ def _row(key: str, field: FieldInfo) -> str:
 
 def _type(kind: object) -> str:
     inner = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return "word"
     if isinstance(kind, UnionType) or typing.get_origin(kind) is typing.Union:
         return _type(next(one for one in inner if one is not type(None)))
     if typing.get_origin(kind) is tuple:
@@ -83,6 +85,8 @@ def _range(field: FieldInfo) -> str:
     told = [
         text.format(getattr(m, name)) for m in field.metadata for kind, (name, text) in signs.items() if type(m) is kind
     ]
+    if typing.get_origin(field.annotation) is typing.Literal:
+        told.append(f"one of {', '.join(f'`{word}`' for word in typing.get_args(field.annotation))}")
     told += [f"matches `{m.pattern}`" for m in field.metadata if getattr(m, "pattern", None)]
     return ", ".join(told) or "any"
 

@@ -58,11 +58,12 @@ def test_sources_are_joined_key_by_key_inside_a_group(alone: Path, monkeypatch: 
 
 
 def test_every_key_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for key, _ in keys():
+    for key, field in keys():
         value = Settings().model_dump(mode="json")
         for part in key.split("."):
             value = value[part]
-        monkeypatch.setenv(environment_name(key), "x" if value is None else str(value).replace("'", '"'))
+        blank = "0.5" if field.annotation == float | None else "x"
+        monkeypatch.setenv(environment_name(key), blank if value is None else str(value).replace("'", '"'))
     assert load().tracking.uri == "x"
 
 

@@ -11,6 +11,7 @@ import pytest
 from oracle.errors import UntrustedPackage
 from oracle.features.matrix import RaceMatrix
 from oracle.models import families
+from oracle.models.contributions import ODDS
 from oracle.models.families import FAMILIES
 from oracle.models.ranker import FittedRanker, validation_loss
 from oracle.progress import silent
@@ -50,6 +51,8 @@ def fitted(family: str) -> FittedRanker:
 
 @pytest.fixture(params=list(FAMILIES))
 def family(request: pytest.FixtureRequest) -> str:
+    if extra := FAMILIES[request.param].extra:
+        pytest.importorskip(extra)
     return str(request.param)
 
 
@@ -59,7 +62,7 @@ def test_only_a_race_without_odds_is_unscored_and_only_by_families_that_read_the
     priced = scored(periods().later.market, periods().later.offsets)
     assert not priced.all()
     assert np.isfinite(score[np.repeat(whole, periods().later.sizes)]).all()
-    assert np.array_equal(whole, priced) if family.startswith("market") else whole.all()
+    assert np.array_equal(whole, priced) if FAMILIES[family].sees == families.MARKET else whole.all()
 
 
 def test_scores_are_chances_that_beat_a_uniform_race_on_later_dates(family: str):
@@ -120,8 +123,9 @@ def test_a_refit_keeps_all_that_was_chosen_on_validation(family: str):
     np.testing.assert_allclose(again.score(periods().later), ranker.score(periods().later), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES if not f.startswith("market")])
 def test_a_correction_of_another_ranker_starts_from_its_scores(family: str):
+    if FAMILIES[family].sees == families.MARKET:
+        return  # it corrects the market already
     parts = periods()
     priced = parts.train.take(scored(parts.train.market, parts.train.offsets))
     later = parts.later.take(scored(parts.later.market, parts.later.offsets))
@@ -137,10 +141,45 @@ def test_importance_is_shared_out_among_the_features_it_reads(family: str):
     assert not importance or sum(importance.values()) == pytest.approx(1.0)
 
 
+def few() -> RaceMatrix:
+    """Return a dozen later races, the last two without odds."""
+    later = periods().later
+    return later.take(np.arange(len(later)) >= len(later) - 12)
+
+
+def test_contributions_and_base_add_up_to_the_score(family: str):
+    ranker, later = fitted(family), few()
+    found = ranker.contributions(later)
+    np.testing.assert_allclose(found.total, ranker.score(later), rtol=0, atol=1e-9, equal_nan=True)
+    assert found.values.shape == (len(later.position), len(found.names))
+    read = (ODDS,) if FAMILIES[family].sees == families.MARKET else ()
+    assert found.names == (*read, *ranker.features)
+    assert np.nanstd(found.base) < 1e-5  # what is left over is the same for everybody
+
+
+def test_contributions_of_a_restored_ranker_and_of_a_race_alone_are_the_same(family: str):
+    ranker, later = fitted(family), few()
+    third = np.arange(len(later)) == 2
+    alone = families.restore(ranker.family, ranker.dump()).contributions(later.take(third))
+    among = ranker.contributions(later).values[np.repeat(third, later.sizes)]
+    np.testing.assert_allclose(alone.values, among, rtol=1e-6, atol=1e-9)
+    nothing = later.take(np.zeros(len(later), dtype=np.bool_))
+    assert ranker.contributions(nothing).values.shape == (0, len(alone.names))
+
+
+def test_a_feature_that_a_ranker_does_not_use_contributes_nothing(family: str):
+    ranker = fitted(family)
+    found, importance = ranker.contributions(few()), ranker.importance()
+    used = [importance.get(name, 1.0) > 0.0 for name in found.names]
+    assert np.nansum(np.abs(found.values[:, ~np.array(used)])) == 0.0
+
+
 def test_the_curve_says_how_the_fit_went_on_validation(family: str):
     curve = fitted(family).curve
     assert len(curve.steps) == len(curve.loss)
     assert np.isfinite(curve.loss).all()
+    assert len(curve.training) == len(curve.steps)
+    assert np.isfinite(curve.training).all()
     assert list(curve.steps) == sorted(set(curve.steps))
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
 from oracle.features.matrix import RaceMatrix
-from oracle.models.gbdt import CHECKPOINTS, LOSSES, TreePolicy, Trees, race_softmax
+from oracle.models.gbdt import TreePolicy, Trees
+from oracle.models.losses import LOSSES, race_softmax
 from oracle.models.places import DECAY
+from oracle.models.stopping import CHECKPOINTS
 from oracle.progress import silent
 from tests.models.world import made
 

@@ -96,6 +96,7 @@ def permuted(races: RaceMatrix, seed: int) -> tuple[RaceMatrix, npt.NDArray[np.i
         day=races.day[order],
         position=races.position[rows],
         market=races.market[rows],
+        odds=races.odds[rows],
         race_id=races.race_id[order],
         meeting=races.meeting[order],
     )
@@ -116,6 +117,7 @@ def made(values: npt.ArrayLike, sizes: npt.ArrayLike, position: npt.ArrayLike) -
         day=np.arange(count, dtype=np.int64),
         position=np.asarray(position, dtype=np.float64),
         market=np.full(len(table), np.nan),
+        odds=np.full(len(table), np.nan),
         race_id=np.array([f"r{i}" for i in range(count)], dtype=object),
         meeting=np.array([f"m{i}" for i in range(count)], dtype=object),
     )

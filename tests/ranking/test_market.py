@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
+import shin as peer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.ranking import market
 from oracle.ranking.races import offsets_of, sum_by_race
+from oracle.settings import MarketPolicy
 
 methods = pytest.mark.parametrize("method", [market.multiplicative, market.power, market.shin])
 books = st.lists(st.floats(1.0, 1000.0), min_size=1, max_size=20)
@@ -82,3 +86,20 @@ def test_places_paid_follow_the_number_of_starters():
     assert market.BRITISH_IRISH.places(np.array([4, 5, 8])).tolist() == [1, 2, 3]
     terms = market.PlaceTerms(steps=((1, 1), (4, 2), (7, 3)), source="a pool of our own")
     assert [market.places(n, terms) for n in (3, 4, 6, 7)] == [1, 2, 2, 3]
+
+
+@given(st.lists(st.floats(1.05, 500.0), min_size=3, max_size=16))
+def test_shin_is_that_of_the_library_of_this_name(book):
+    """Within what its fixed-point iteration leaves open, on books with a margin on which it converges."""
+    if not 1.01 < sum(1 / o for o in book) < 1.6:
+        return
+    theirs = peer.calculate_implied_probabilities(book, full_output=True)
+    if theirs.delta > 1e-11:
+        return  # it gave up before it had converged
+    assert market.shin(book, offsets_of([len(book)])) == pytest.approx(theirs.implied_probabilities, abs=1e-9)
+
+
+def test_the_setting_names_every_way_there_is():
+    words = get_args(MarketPolicy.model_fields["overround"].annotation)
+    assert set(words) == set(market.REMOVALS)
+    assert MarketPolicy().overround == market.MULTIPLICATIVE

@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,15 @@ def test_without_a_package_nothing_is_registered(registry: Tracking, tmp_path: P
     assert versions(registry) == []
 
 
+def test_an_optional_library_travels_only_with_a_model_that_needs_it(package: Path) -> None:
+    pytest.importorskip("xgboost")
+    (package / "model.json").write_text(json.dumps({"families": {"a": "win", "b": "market"}}))
+    assert [line.split("==")[0] for line in mlmodel.requirements(package)] == sorted(mlmodel.LIBRARIES)
+    (package / "model.json").write_text(json.dumps({"families": {"a": "win", "b": "xgboost"}}))
+    [more] = set(mlmodel.requirements(package)) - {f"{n}=={metadata.version(n)}" for n in mlmodel.LIBRARIES}
+    assert more.startswith("xgboost")
+
+
 def test_the_mlflow_model_carries_code_libraries_signature_and_example_and_names_no_machine(
     registry: Tracking, package: Path
 ) -> None:
@@ -168,7 +178,7 @@ def test_the_mlflow_model_carries_code_libraries_signature_and_example_and_names
     assert (store / "code" / "oracle" / "registry" / "pyfunc.py").is_file()
     assert not list(store.rglob("__pycache__"))
     assert not list(store.rglob("*.pkl"))
-    assert (store / "requirements.txt").read_text().split() == mlmodel.requirements()
+    assert (store / "requirements.txt").read_text().split() == mlmodel.requirements(package)
     inputs = {column["name"]: column["required"] for column in json.loads(meta["signature"]["inputs"])}
     assert [name for name, required in inputs.items() if required] == list(pyfunc.NEEDED)
     assert list(inputs) == list(pyfunc.INPUT)

@@ -9,7 +9,16 @@ import pytest
 
 from oracle.race import GOINGS, RaceType, Sex, Surface
 from oracle.serving.body import read_card
-from oracle.serving.messages import CardMessage, PredictionMessage, RunnerAnswer, RunnerMessage
+from oracle.serving.messages import (
+    CardMessage,
+    ContributionMessage,
+    ExplainedMessage,
+    ExplanationMessage,
+    PredictionMessage,
+    RunnerAnswer,
+    RunnerMessage,
+)
+from oracle.serving.query import NAMES
 from oracle.serving.version import Target
 from oracle.serving.wiring import GatewayArgs
 
@@ -22,10 +31,16 @@ def test_every_field_that_can_be_sent_is_documented(message):
     assert not missing
 
 
-@pytest.mark.parametrize("message", [PredictionMessage, RunnerAnswer])
+@pytest.mark.parametrize(
+    "message", [PredictionMessage, RunnerAnswer, ExplainedMessage, ExplanationMessage, ContributionMessage]
+)
 def test_every_field_of_the_answer_stands_in_the_example(message):
     missing = [name for name in message.model_fields if f'"{name}":' not in TEXT]
     assert not missing
+
+
+def test_every_query_parameter_is_documented():
+    assert not [name for name in NAMES if f"`{name}`" not in TEXT]
 
 
 def test_every_word_of_a_list_is_documented():

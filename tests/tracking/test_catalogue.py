@@ -18,6 +18,7 @@ EXAMPLES = {
     "ensemble": ("model", "form"),
     "member": ("lambdarank", "conditional_logit"),
     "setting": ("learning_rate", "lambda_l2"),
+    "canary": ("constant", "random", "shuffled"),
     "feature": ("days_off",),
     "judged": ("folds", "hindsight", "test"),
     "package": ("lightgbm", "scikit-learn"),

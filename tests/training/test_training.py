@@ -19,7 +19,7 @@ from oracle.models import families
 from oracle.registry.lifecycle import download
 from oracle.registry.pyfunc import rows_of
 from oracle.registry.versions import resolve, versions
-from oracle.settings import Settings
+from oracle.settings import CalibrationPolicy, MarketPolicy, Settings
 from oracle.tracking.connection import Tracking, connect, quiet
 from oracle.training import Trained, evaluate, pipeline, train
 from tests.ensemble import small
@@ -78,8 +78,8 @@ def test_the_run_is_finished_and_holds_the_parameters_that_made_it(home: Home):
     assert {"aggregation.method", "calibration.method", "calibration.second", "git.dirty", "library.lightgbm"} <= set(
         said
     )
-    assert said["aggregation.method"] == said["aggregation.model.method"] == "log_linear"
-    assert (said["aggregation.form.weights"], said["aggregation.model.weights"]) == ("fitted by log_loss", "even")
+    assert said["aggregation.method"] == said["aggregation.model.method"] == "stacking"
+    assert (said["aggregation.form.weights"], said["aggregation.model.weights"]) == ("fitted by log_loss", "shrunk")
     assert said["aggregation.form.objective"] == "log_loss"
     for period in ("train", "validation", "test"):
         assert int(said[f"split.{period}.races"]) == getattr(home.trained.fitted.split, period).sum()
@@ -97,7 +97,8 @@ def test_the_run_holds_performance_data_quality_ensemble_and_speed(home: Home):
     assert found["data.races"] == world.RACES
     assert 0.0 < found["ensemble.form.agreement"] < 1.0
     assert {f"ensemble.form.weight.{name}" for name in SHIPPED.form.members} <= set(found)
-    assert [found[f"ensemble.model.weight.{name}"] for name in SHIPPED.market.members] == [0.5, 0.5]
+    followed = [found[f"ensemble.model.weight.{name}"] for name in SHIPPED.market.members]
+    assert sum(followed) == pytest.approx(1.0)
     for ensemble, pool in (("form", SHIPPED.form), ("model", SHIPPED.market)):
         assert 0.0 < found[f"ensemble.{ensemble}.top_agreement"] <= 1.0
         assert found[f"ensemble.{ensemble}.temperature"] == 1.0
@@ -110,14 +111,17 @@ def test_the_run_holds_performance_data_quality_ensemble_and_speed(home: Home):
     assert found["inference.latency_ms_p95"] <= found["inference.latency_ms_p99"]
     assert min(found[f"inference.{name}"] for name in ("throughput", "load_seconds", "package_mb")) > 0.0
     assert min(found["training.seconds"], found["training.peak_memory_mb"]) > 0.0
+    assert all(found[f"training.{name}.seconds"] > 0.0 for name in home.trained.fitted.members)
     assert all(math.isfinite(value) for value in found.values())
 
 
-@pytest.mark.parametrize("member", ["lambdarank", "win", "market_trees"])
+@pytest.mark.parametrize("member", ["lambdarank", "win", "race_softmax"])
 def test_the_curve_of_a_member_is_recorded_at_its_own_steps(home: Home, member: str):
     client, curve = home.tracking.client, home.trained.fitted.watched[member].curve
     told = client.get_metric_history(home.trained.run_id, f"training.{member}.validation_loss")
     assert [(m.step, m.value) for m in told] == list(zip(curve.steps, curve.loss, strict=True))
+    told = client.get_metric_history(home.trained.run_id, f"training.{member}.loss")
+    assert [(m.step, m.value) for m in told] == list(zip(curve.steps, curve.training, strict=True))
     metrics = client.get_run(home.trained.run_id).data.metrics
     best = curve.steps[int(np.argmin(curve.loss))]
     assert metrics[f"training.{member}.best_iteration"] == best
@@ -228,3 +232,40 @@ def test_a_tracking_server_that_does_not_answer_is_told_before_anything_is_fitte
     gone = Settings(home=home.settings.home, tracking={"uri": "http://127.0.0.1:9"})
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9"):
         quickly(home.dataset, gone)
+
+
+def test_the_run_shows_what_its_probabilities_meant_before_and_after_calibration(home: Home, tmp_path: Path):
+    client, run_id = home.tracking.client, home.trained.run_id
+    said, found = client.get_run(run_id).data.params, client.get_run(run_id).data.metrics
+    told = home.trained.as_dict()["calibration"]
+    assert set(told) == {"form", "model"}
+    assert said["calibration.method"] == told["model"]["method"]
+    assert said["calibration.form_method"] == told["form"]["method"]
+    for who in told:
+        assert found[f"test.{who}.ece_uncalibrated"] == pytest.approx(told[who]["ece_before"])
+        assert found[f"test.{who}.ece"] == pytest.approx(told[who]["ece"])
+    kept = json.loads(Path(client.download_artifacts(run_id, "reliability.json", str(tmp_path))).read_text())
+    assert kept["calibration"]["model"]["kind"] == told["model"]["method"]
+    assert sum(b["runners"] for b in kept["test"]["model"]["after"]) > 0
+    page = Path(client.download_artifacts(run_id, "reliability.html", str(tmp_path))).read_text()
+    assert page.startswith("<!doctype html>")
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_model_keeps_the_overround_and_the_calibration_it_was_trained_with(
+    home: Home, tmp_path_factory: pytest.TempPathFactory
+):
+    settings = Settings(
+        home=fresh_home(tmp_path_factory),
+        market=MarketPolicy(overround="shin"),
+        calibration=CalibrationPolicy(method="power"),
+    )
+    other = Home(settings, home.dataset, quickly(home.dataset, settings))
+    model = other.model()
+    assert model.about.overround == "shin"
+    assert {c.as_dict()["kind"] for c in model.calibration.values()} == {"power"}
+    assert other.tracking.client.get_run(other.trained.run_id).data.params["features.overround"] == "shin"
+    assert other.trained.fitted.test.market != home.trained.fitted.test.market
+    plain = evaluate(str(home.dataset), model, Settings())
+    asked = evaluate(str(home.dataset), model, settings)
+    assert plain == asked, "the model decides, not the settings of the day"

@@ -18,16 +18,25 @@ from oracle.data.simulate.strength import softmax
 SHORTEST, LONGEST = 1.1, 500.0
 
 
-def _opinion(horses: Horses, declared: Declared, strength: Floats, policy: WorldPolicy, rng: Random) -> Floats:
-    insight = strength + policy.market_noise * rng.standard_normal(strength.shape)
+def _opinion(
+    horses: Horses, declared: Declared, strength: Floats, policy: WorldPolicy, insight: float, rng: Random
+) -> Floats:
+    seen = strength + policy.market_noise / insight * rng.standard_normal(strength.shape)
+    hearsay = policy.market_form / insight
     form = horses.rating[declared.horse] - policy.weight_effect * (declared.weight - LEVEL_KG)
     starts = declared.starts
     form = form + (np.sum((strength - form) * starts, axis=1) / np.sum(starts, axis=1))[:, None]
-    return np.asarray(np.where(starts, (1 - policy.market_form) * insight + policy.market_form * form, strength))
+    return np.asarray(np.where(starts, (1 - hearsay) * seen + hearsay * form, strength))
 
 
 def odds(
-    horses: Horses, declared: Declared, strength: Floats, noise: float, policy: WorldPolicy, rng: Random
+    horses: Horses,
+    declared: Declared,
+    strength: Floats,
+    noise: float,
+    policy: WorldPolicy,
+    rng: Random,
+    insight: float = 1.0,
 ) -> Floats:
     """Return decimal odds at the off, stake included; NaN for those that do not start.
 
@@ -38,8 +47,9 @@ def odds(
         noise: Scale of the noise of a run, which bettors know.
         policy: What bettors know, how biased they are, what the operator takes.
         rng: Source of chance.
+        insight: Divides what bettors do not know; they do not know that they know it, so the prices stay as wide.
     """
-    opinion = _opinion(horses, declared, strength, policy, rng)
+    opinion = _opinion(horses, declared, strength, policy, insight, rng)
     doubt = np.hypot(noise, 0.7 * (1 - policy.market_form) * policy.market_noise)
     share = softmax(policy.longshot_bias * policy.market_confidence * opinion / doubt)
     paid = np.minimum((1 - policy.takeout) / np.maximum(share, 1e-12), LONGEST)

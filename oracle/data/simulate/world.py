@@ -32,10 +32,13 @@ def _source(seed: int, day: int) -> Random:
 class World:
     """The state between two days; `live` plays the next day and returns its rows."""
 
-    def __init__(self, seed: int, policy: WorldPolicy, shocks: Sequence[Shock], sharpness: float) -> None:
+    def __init__(
+        self, seed: int, policy: WorldPolicy, shocks: Sequence[Shock], sharpness: float, insight: float = 1.0
+    ) -> None:
         """Draw a world at rest: horses of all ages with careers behind them, and the people around them."""
         rng = _source(seed, -1)
         self.seed, self.policy, self.shocks, self.sharpness = seed, policy, tuple(shocks), sharpness
+        self.insight = insight
         self.day = 0
         self.jockeys = People.drawn(policy.jockeys_per_circuit, rng)
         self.trainers = People.drawn(policy.trainers_per_circuit, rng)
@@ -87,7 +90,7 @@ class World:
         strength = true_strengths(horses, *people, self.biases, declared, when, policy)
         noise = policy.result_noise / self.sharpness
         utility = strength / noise
-        prices = odds(horses, declared, strength, noise, policy, rng)
+        prices = odds(horses, declared, strength, noise, policy, rng, self.insight)
         outcome = run_races(horses, declared, strength, noise, policy, rng)
         epoch = (policy.first_date - dt.date(1970, 1, 1)).days
         rows = declared_rows(horses, *people, declared, self.day, date.year, epoch)
@@ -128,6 +131,7 @@ def simulate(
     policy: WorldPolicy = DEFAULT,
     shocks: Sequence[Shock] = (),
     sharpness: float = 1.0,
+    insight: float = 1.0,
     block_months: int = 1,
 ) -> Iterator[Block]:
     """Yield the world's races in the order of their dates, a block of whole months at a time.
@@ -140,6 +144,7 @@ def simulate(
         policy: The numbers of the world.
         shocks: Changes at a date.
         sharpness: Divides the noise of the results; 1 resembles racing, 20 lets strength decide nearly all.
+        insight: Divides what bettors do not know; 1 resembles racing, 50 lets the odds tell nearly the true order.
         block_months: Calendar months in a block; what happens does not depend on it.
 
     Raises:
@@ -148,9 +153,10 @@ def simulate(
     for name, value, least in (("races", races, 1), ("seed", seed, 0), ("block_months", block_months, 1)):
         if value < least:
             raise BadInput(f"{name} is too small", value=value, allowed=f"{least} or more")
-    if not 0 < sharpness < float("inf"):
-        raise BadInput("sharpness is not a positive number", value=sharpness, allowed="above 0; 1 resembles racing")
-    return _blocks(World(seed, policy, shocks, sharpness), races, block_months)
+    for name, factor in (("sharpness", sharpness), ("insight", insight)):
+        if not 0 < factor < float("inf"):
+            raise BadInput(f"{name} is not a positive number", value=factor, allowed="above 0; 1 resembles racing")
+    return _blocks(World(seed, policy, shocks, sharpness, insight), races, block_months)
 
 
 def _blocks(world: World, races: int, block_months: int) -> Iterator[Block]:
