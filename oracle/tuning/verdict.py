@@ -108,7 +108,8 @@ def chosen_pool(answer: str, pools: Sequence[TriedPool], shipped: Pool, judged: 
 
 def tuned(recipe: Recipe, best: Mapping[str, Tried], form: Pool, market: Pool) -> Recipe:
     """Return the recipe with the chosen hyperparameters and pools."""
-    members = {name: best[name].member if name in best else member for name, member in recipe.members.items()}
+    pooled = {*form.members, *market.members}
+    members = dict(recipe.members) | {n: one.member for n, one in best.items() if n in recipe.members or n in pooled}
     return replace(recipe, members=members, form=form, market=market)
 
 
