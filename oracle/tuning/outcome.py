@@ -94,6 +94,10 @@ def document(found: Found, folder: Path, run_id: str, seconds: float) -> dict[st
         "recommends": "shipped" if found.recommended == found.shipped else "tuned",
         "tuned": found.tuned.as_dict(),
         "test": {**tests, "difference": {a: _plain(d) for a, d in _on_test(found).items()}} if tests else None,
+        "search_seconds": {
+            "members": round(found.first.seconds, 1),
+            "weights": round(found.second.seconds, 1) if found.second else 0.0,
+        },
         "seconds": round(seconds, 1),
     }
 
