@@ -104,10 +104,12 @@ def told(document: Mapping[str, Any]) -> str:
             f"{answer}: {one['verdict']} than shipped: {one['cause']}".replace("evidence than", "evidence for")
         )
         on_test = ((document["test"] or {}).get("difference") or {}).get(answer)
-        for name, gap in (("out of fold", one["difference"]), ("on test", on_test)):
+        hindsight = document["in_hindsight"].get(answer)
+        gaps = {"out of fold": one["difference"], "in hindsight": hindsight, "on test": on_test}
+        for name, gap in gaps.items():
             if gap and "mean" in gap:
                 interval = f"[{gap['low']:+.5f}, {gap['high']:+.5f}]"
-                lines.append(f"  log-loss {name:11} {gap['mean']:+.5f} {interval}, {gap['races']:,} races")
+                lines.append(f"  log-loss {name:12} {gap['mean']:+.5f} {interval}, {gap['races']:,} races")
     for name, best in document["best"].items():
         lines.append(f"best {name}: trial {best['trial']}, {best['against_shipped']:+.5f} against shipped")
     lines.append(f"recipe ({document['recommends']}): {document['recipe']}")

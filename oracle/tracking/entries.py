@@ -53,7 +53,10 @@ PLACEHOLDERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "period": (r"(?:test|validation)", "`test` (the last dates) or `validation` (the dates before them)"),
         "span": (r"(?:train|validation|test)", "`train`, `validation` or `test`"),
-        "judged": (r"(?:folds|test)", "`folds` (out of fold, before the test dates) or `test`"),
+        "judged": (
+            r"(?:folds|hindsight|test)",
+            "`folds` (each fold by what earlier folds chose), `hindsight` (the folds it was chosen by) or `test`",
+        ),
         "ensemble": (r"(?:model|form)", "`model` (with the market) or `form` (without odds)"),
         "member": (r"[a-z0-9_]+", "name of a member of the ensemble"),
         "setting": (r"[A-Za-z0-9_]+", "name of a setting"),

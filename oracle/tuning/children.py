@@ -86,9 +86,14 @@ class Children:
         end(recorder, "FAILED" if record.state is State.FAILED else "FINISHED")
 
     def interrupt(self) -> None:
-        """End the runs of trials that did not come to their end: KILLED until the sweep is resumed."""
-        for key in list(self._open):
-            recorder = self._open.pop(key)
+        """End the runs of trials that did not come to their end: KILLED until the sweep is resumed.
+
+        Asks MLflow which they are: an interruption can fall between making a run and taking note of it.
+        """
+        self._open.clear()
+        running = f"attributes.status = 'RUNNING' AND tags.`{PARENT}` = '{self.parent}'"
+        for run_id in _search(self.tracking, running).values():
+            recorder = Recorder(self.tracking, run_id)
             recorder.tags({"interrupted": "true"})
             end(recorder, "KILLED")
 

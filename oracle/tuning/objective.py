@@ -16,12 +16,9 @@ import numpy as np
 from oracle.data.splits import Mask, split, walk_forward
 from oracle.ensemble.fit import seen_by
 from oracle.ensemble.pooling import weighed
-from oracle.ensemble.recipe import Member, Pool, Recipe
+from oracle.ensemble.recipe import Member, Pool
 from oracle.errors import NotEnoughData, OracleError
 from oracle.features.matrix import RaceMatrix
-from oracle.models.families import FAMILIES
-from oracle.models.families import MARKET as ODDS
-from oracle.models.market import FAMILY as MARKET
 from oracle.progress import silent
 from oracle.ranking import metrics
 from oracle.ranking.outcome import counted, winners
@@ -112,12 +109,6 @@ def board(races: RaceMatrix, splits: SplitPolicy, evaluation: EvaluationPolicy, 
     return Board(early, folds, evaluation, seed, priced)
 
 
-def members_of(recipe: Recipe, priced: bool) -> dict[str, Member]:
-    """Return the members of both pools, and the market to compare with; without odds those that read form only."""
-    names = dict.fromkeys((*recipe.form.members, *((MARKET, *recipe.market.members) if priced else ())))
-    return {n: recipe.members.get(n) or Member(n) for n in names if priced or _reads_form(recipe.members[n])}
-
-
 def judge(member: Member, board: Board, fold: int, threads: int) -> Judged:
     """Return what a member reaches on a fold, fitted on the dates before it.
 
@@ -203,7 +194,3 @@ def _enough(races: RaceMatrix, what: str, evaluation: EvaluationPolicy) -> None:
             allowed=f"at least {FEWEST_RACES}",
             next_step="ingest more results: a sweep cuts the dates before the test into folds",
         )
-
-
-def _reads_form(member: Member) -> bool:
-    return FAMILIES[member.family].sees != ODDS

@@ -151,7 +151,9 @@ def run(phase: Phase, trainable: Any, folder: Path, *, seconds: float | None, at
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
+    began = time.perf_counter()
     tuner.fit()
+    phase.seconds = time.perf_counter() - began
     show(phase)
     if phase.fatal:
         raise phase.fatal

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.ensemble.recipe import Recipe
-from oracle.ranking.report import NoResult
+from oracle.ranking.report import Difference, NoResult
 from oracle.settings import EvaluationPolicy
 from oracle.tracking.catalogue import numbers_of
 from oracle.tracking.runs import Recorder
@@ -36,6 +36,8 @@ class Found:
     shipped: Recipe
     compared: Mapping[str, Comparison]
     evaluation: EvaluationPolicy
+    hindsight: Mapping[str, Difference | NoResult] = field(default_factory=dict)
+    """The gain on the folds that the tuned recipe was chosen by: flattered, and said to be."""
     on_test: Mapping[str, OnTest] = field(default_factory=dict)
     """`tuned` and `shipped`; empty where nothing could be compared."""
 
@@ -86,11 +88,16 @@ def document(found: Found, folder: Path, run_id: str, seconds: float) -> dict[st
             "unfinished": len(records) - len(done),
         },
         "verdict": {answer: one.as_dict() for answer, one in found.compared.items()},
+        "in_hindsight": {answer: _plain(gap) for answer, gap in found.hindsight.items()},
         "best": _best(found.first),
         "recipe": str(folder / RECIPE),
         "recommends": "shipped" if found.recommended == found.shipped else "tuned",
         "tuned": found.tuned.as_dict(),
         "test": {**tests, "difference": {a: _plain(d) for a, d in _on_test(found).items()}} if tests else None,
+        "search_seconds": {
+            "members": round(found.first.seconds, 1),
+            "weights": round(found.second.seconds, 1) if found.second else 0.0,
+        },
         "seconds": round(seconds, 1),
     }
 
@@ -126,7 +133,8 @@ def record(
     for reference in found.first.shipped:
         name = f"sweep.shipped.{reference.point['member']}.log_loss"
         recorder.curve(name, [fold["log_loss"] for fold in reference.folds])
-    for judged, gaps in (("folds", {a: c.difference for a, c in found.compared.items()}), ("test", _on_test(found))):
+    walked = {answer: one.difference for answer, one in found.compared.items()}
+    for judged, gaps in (("folds", walked), ("hindsight", found.hindsight), ("test", _on_test(found))):
         for answer, gap in gaps.items():
             if gap is not None and not isinstance(gap, NoResult):
                 numbers = {"difference": gap.mean, "low": gap.low, "high": gap.high, "races": gap.races}

@@ -44,6 +44,8 @@ class Phase:
     records: list[Record] = field(default_factory=list)
     shipped: list[Record] = field(default_factory=list)
     fatal: OracleError | None = None
+    seconds: float = 0.0
+    """Wall-clock time that Ray Tune took for it, since the sweep was last started."""
     _waiting: list[Record] = field(default_factory=list)
     _running: dict[str, Record] = field(default_factory=dict)
     _early: set[str] = field(default_factory=set)

@@ -7,6 +7,7 @@ that was killed and resumed proposes what it would have proposed: there is no st
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ Point = Mapping[str, Plain]
 
 RANDOM_FIRST = 10
 """Trials drawn at random before TPE has anything to learn from."""
+
+
+ROUNDS = 3
+"""Trials that every space gets, what is shipped included, before TPE decides between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,10 @@ def propose(first: str, spaces: Mapping[str, Space], told: Sequence[Told], seed:
         seed: Seed of the sampler; together with the number of trials it decides.
     """
     study = study_of(ranges(first, spaces), told, seed + len(told))
+    tried = Counter(str(one.point[first]) for one in told)
+    least = min(sorted(spaces), key=lambda which: tried[which])
+    if tried[least] < ROUNDS:
+        study.enqueue_trial({first: least})  # each is tried a few times before luck decides where to look on
     with _quiet():
         trial = study.ask()
         which = str(trial.suggest_categorical(first, sorted(spaces)))

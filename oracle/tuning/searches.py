@@ -14,12 +14,13 @@ from ray import tune
 from oracle.ensemble.blend import AGGREGATIONS, STACKING
 from oracle.ensemble.recipe import EVEN, FITTED, SHIPPED, SHRUNK, Member, Pool
 from oracle.ensemble.weights import LOG_LOSS, OBJECTIVES
+from oracle.models import families
 from oracle.tuning import on_tune
 from oracle.tuning.children import Children
 from oracle.tuning.ledger import Ledger, Record
-from oracle.tuning.objective import Board, judge_pool, members_of
+from oracle.tuning.objective import Board, judge_pool
 from oracle.tuning.phase import MEMBERS, REFERENCES, Phase, losses
-from oracle.tuning.space import Choice, Space, point_of, shipped, values_of
+from oracle.tuning.space import SPACES, Choice, Space, point_of, shipped, values_of
 from oracle.tuning.trainables import MemberTrial, PoolTrial
 from oracle.tuning.verdict import FORM, MODEL, Tried, TriedPool
 
@@ -34,6 +35,8 @@ class Means:
     """What both searches work with."""
 
     board: Board
+    candidates: Mapping[str, Member]
+    """What can answer together, by name; the members of the shipped recipe first."""
     ledger: Ledger
     children: Children
     at_once: int
@@ -49,7 +52,7 @@ def members(means: Means, spaces: Mapping[str, Space], total: int, seconds: floa
         total: Trials.
         seconds: Time for it; None for no bound.
     """
-    made_of = members_of(SHIPPED, means.board.priced)
+    made_of = means.candidates
 
     def config(record: Record, phase: Phase) -> dict[str, Any]:
         member = member_of(record, made_of, spaces)
@@ -92,8 +95,10 @@ def weights(means: Means, best: Mapping[str, Tried], total: int, seconds: float 
         for answer, pool in pools.items()
     }
 
+    spaces = {answer: pool_space(answer, pool, means.candidates) for answer, pool in pools.items()}
+
     def config(record: Record, _phase: Phase) -> dict[str, Any]:
-        answer, pool = pool_of(record)
+        answer, pool = pool_of(record, spaces)
         return {"answer": answer, "pool": asdict(pool)}
 
     phase = Phase(
@@ -101,7 +106,7 @@ def weights(means: Means, best: Mapping[str, Tried], total: int, seconds: float 
         means.ledger,
         means.children,
         "pool",
-        {answer: pool_space(pool) for answer, pool in pools.items()},
+        spaces,
         total,
         len(light.folds) - 1,
         light.seed,
@@ -120,31 +125,33 @@ def shipped_pools(board: Board) -> dict[str, Pool]:
     return {FORM: SHIPPED.form} | ({MODEL: SHIPPED.market} if board.priced else {})
 
 
-def pool_space(pool: Pool) -> Space:
-    """Return the ways of weighing that are tried for a pool."""
-    if len(pool.members) < 2:
-        return {"aggregation": Choice(AGGREGATIONS)}
-    return {
-        "aggregation": Choice(AGGREGATIONS),
-        "weights": Choice((EVEN, *OBJECTIVES, *((SHRUNK,) if pool.weights == SHRUNK else ()))),
-        "leave_out": Choice((NOBODY, *pool.members)),
-    }
+def pool_space(answer: str, pool: Pool, candidates: Mapping[str, Member]) -> Space:
+    """Return the ways of weighing that are tried for a pool: who is in it, what is weighed, and by what."""
+    sees = families.FORM if answer == FORM else families.MARKET
+    others = [n for n, m in candidates.items() if SPACES[m.family] and families.FAMILIES[m.family].sees == sees]
+    hows = (EVEN, *OBJECTIVES, *((SHRUNK,) if pool.weights == SHRUNK else ()))
+    space = {"aggregation": Choice(AGGREGATIONS), "weights": Choice(hows)}
+    if len(pool.members) > 1:
+        space["leave_out"] = Choice((NOBODY, *pool.members))
+    if more := [n for n in others if n not in pool.members]:
+        space["add"] = Choice((NOBODY, *more))
+    return space
 
 
-def pool_of(record: Record) -> tuple[str, Pool]:
+def pool_of(record: Record, spaces: Mapping[str, Space]) -> tuple[str, Pool]:
     """Return the answer and the pool that a trial of the second phase tries."""
     answer = str(record.point["pool"])
-    pool = SHIPPED.form if answer == FORM else SHIPPED.market
-    values = values_of(answer, pool_space(pool), record.point)
-    left = tuple(name for name in pool.members if name != values.get("leave_out"))
-    aggregation, how = str(values["aggregation"]), str(values.get("weights", LOG_LOSS))
+    values = values_of(answer, spaces[answer], record.point)
+    shipped_pool = SHIPPED.form if answer == FORM else SHIPPED.market
+    members = [name for name in shipped_pool.members if name != values.get("leave_out")]
+    members += [str(values["add"])] if values.get("add", NOBODY) != NOBODY else []
+    aggregation, how = str(values["aggregation"]), str(values["weights"])
+    if how == SHRUNK and len(members) > 1:
+        return answer, Pool(tuple(members), SHRUNK, STACKING)
     if how == EVEN:
-        return answer, Pool(left, EVEN, aggregation)
-    if how == SHRUNK:
-        # Without what they correct, or alone, corrections are opinions like any other.
-        still = len(left) > 1 and left[0] == pool.members[0]
-        return answer, Pool(left, SHRUNK if still else FITTED, STACKING)
-    return answer, Pool(left, FITTED, aggregation, LOG_LOSS if aggregation == STACKING else how)
+        return answer, Pool(tuple(members), EVEN, aggregation)
+    by_likelihood = aggregation == STACKING or how == SHRUNK
+    return answer, Pool(tuple(members), FITTED, aggregation, LOG_LOSS if by_likelihood else how)
 
 
 def member_of(record: Record, made_of: Mapping[str, Member], spaces: Mapping[str, Space]) -> Member:
@@ -156,11 +163,10 @@ def member_of(record: Record, made_of: Mapping[str, Member], spaces: Mapping[str
     return Member(made_of[name].family, own)
 
 
-def tried(ledger: Ledger, records: list[Record], spaces: Mapping[str, Space], board: Board) -> list[Tried]:
+def tried(means: Means, records: list[Record], spaces: Mapping[str, Space]) -> list[Tried]:
     """Return the trials of the first phase with their scores, as a verdict takes them."""
-    made_of = members_of(SHIPPED, board.priced)
     return [
-        Tried(str(r.point["member"]), member_of(r, made_of, spaces), tuple(losses(r)), ledger.scores(r))
+        Tried(str(r.point["member"]), member_of(r, means.candidates, spaces), tuple(losses(r)), means.ledger.scores(r))
         for r in records
     ]
 
@@ -168,7 +174,7 @@ def tried(ledger: Ledger, records: list[Record], spaces: Mapping[str, Space], bo
 def tried_pools(phase: Phase) -> list[TriedPool]:
     """Return the trials of the second phase that were judged on every fold."""
     whole = [r for r in phase.records if len(r.folds) == phase.folds]
-    return [TriedPool(*pool_of(r), tuple(fold["against_shipped"] for fold in r.folds)) for r in whole]
+    return [TriedPool(*pool_of(r, phase.spaces), tuple(fold["against_shipped"] for fold in r.folds)) for r in whole]
 
 
 def _digest(best: Mapping[str, Tried]) -> str:

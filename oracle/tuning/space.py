@@ -6,14 +6,17 @@ strong shrinkage). What a family is shipped with always lies inside, so a sweep 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any
 
-from oracle.ensemble.recipe import Member
+from oracle.ensemble.recipe import Member, Recipe
 from oracle.errors import BadInput
+from oracle.models.families import FAMILIES, FORM
 from oracle.models.hyperparameters import Value
+from oracle.models.market import FAMILY as MARKET
 
 SEPARATOR = "/"
 """Between a member and its hyperparameter in the name that a searcher knows: `win/leaves`."""
@@ -78,18 +81,18 @@ _TREES: Space = MappingProxyType(
         "l2": Real(0.1, 300.0, log=True),
     }
 )
-_BOOSTED: Space = MappingProxyType({k: _TREES[k] for k in ("trees", "learning_rate", "l2")})
+_SHARED: Space = MappingProxyType({k: r for k, r in _TREES.items() if k not in ("leaves", "min_runners_in_leaf")})
 _DECAY = Choice(((1.0,), (1.0, 0.3, 0.1), (1.0, 0.6, 0.4), (1.0, 0.8, 0.6), (1.0, 1.0, 1.0)))
 
 SPACES: Mapping[str, Space] = MappingProxyType(
     {
         "lambdarank": _TREES,
-        "race_softmax": _TREES,
+        "race_softmax": MappingProxyType({**_TREES, "decay": _DECAY}),
         "rank_xendcg": _TREES,
         "win": _TREES,
         "expected_finish": _TREES,
-        "xgboost": _BOOSTED,
-        "catboost": _BOOSTED,
+        "xgboost": MappingProxyType({**_SHARED, "leaves": _TREES["leaves"]}),
+        "catboost": MappingProxyType({**_SHARED, "depth": Whole(2, 8)}),
         "conditional_logit": MappingProxyType(
             {
                 "penalties": Choice(
@@ -122,11 +125,29 @@ SPACES: Mapping[str, Space] = MappingProxyType(
 """The space of each family; one that is empty has nothing to tune. Families that a recipe lacks are passed over."""
 
 
+def candidates(recipe: Recipe, priced: bool, names: Sequence[str] = ()) -> dict[str, Member]:
+    """Return what can answer together: the recipe's own members, and families it lacks that are installed here.
+
+    Args:
+        recipe: Its members come first; the market is always one of them.
+        priced: Whether there are odds; without them only what reads form can answer.
+        names: Families asked for; none for all. Those of the recipe are members whatever is asked for.
+    """
+    own = dict.fromkeys((*recipe.form.members, MARKET, *recipe.market.members))
+    found = {n: recipe.members.get(n) or Member(n) for n in own}
+    taken = {m.family for m in found.values()}
+    for name, family in FAMILIES.items():
+        here = family.extra is None or importlib.util.find_spec(family.extra) is not None
+        if here and SPACES.get(name) and name not in taken and (not names or name in names):
+            found[name] = Member(name)
+    return {n: m for n, m in found.items() if priced or FAMILIES[m.family].sees == FORM}
+
+
 def searched(members: Mapping[str, Member], names: Sequence[str] = ()) -> dict[str, Space]:
     """Return the space of each member that has something to tune.
 
     Args:
-        members: The members of a recipe; a family that no member is of has no place to go.
+        members: The candidates; a family that no member is of has no place to go.
         names: Families or members asked for; none for all.
 
     Raises:

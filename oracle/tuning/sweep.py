@@ -26,11 +26,11 @@ from oracle.tuning.children import Children, parent_of, tags_of
 from oracle.tuning.cluster import running
 from oracle.tuning.final import OnTest, on_test
 from oracle.tuning.ledger import opened
-from oracle.tuning.objective import FoldPolicy, board, members_of
+from oracle.tuning.objective import FoldPolicy, board
 from oracle.tuning.phase import Phase
 from oracle.tuning.searches import Means, shipped_pools, tried, tried_pools
-from oracle.tuning.space import Space, searched
-from oracle.tuning.verdict import FORM, MODEL, chosen, chosen_pool, tuned, walk_forward
+from oracle.tuning.space import Space, candidates, searched
+from oracle.tuning.verdict import FORM, MODEL, chosen, chosen_pool, in_hindsight, tuned, walk_forward
 
 WEIGHTS_SHARE = 4
 """One trial in so many goes to the weighing of members."""
@@ -63,7 +63,7 @@ class Request:
             raise BadInput("the time budget must be above 0", value=self.seconds, allowed="seconds above 0")
         if self.cpus < 1:
             raise BadInput("a sweep needs a processor", value=self.cpus, allowed="1 or more")
-        searched(SHIPPED.members, self.families)
+        searched(candidates(SHIPPED, True, self.families), self.families)
 
     @property
     def weights(self) -> int:
@@ -109,12 +109,14 @@ def sweep(
     began = time.perf_counter()
     policy = FoldPolicy()
     races = board(subject.races, settings.split, settings.evaluation, settings.seed, policy)
-    spaces = searched(members_of(SHIPPED, races.priced), request.families)
+    members = candidates(SHIPPED, races.priced, request.families)
+    spaces = searched(members, request.families)
     asked = {
         "id": identity,
         "trials": request.trials,
         "dataset": subject.fingerprint,
         "features": feature_version(),
+        "members": sorted(members),
         "families": sorted(spaces),
         "shipped": SHIPPED.as_dict(),
         "folds": policy.folds,
@@ -132,7 +134,7 @@ def sweep(
         with run(tracking, f"tune {subject.name}", tags_of(name), parent) as recorder:
             outcome.describe(recorder, subject.parameters, spaces, policy)
             children = Children(tracking, name, recorder.run_id)
-            means = Means(races, ledger, children, request.cpus, show)
+            means = Means(races, members, ledger, children, request.cpus, show)
             try:
                 found = _search(means, subject.races, settings, request, spaces, began)
             finally:
@@ -159,8 +161,8 @@ def _search(
         means.children.interrupt()  # those that the time budget cut off
         if not first.measured:
             return outcome.unmeasured(first, SHIPPED, settings.evaluation)
-        base = {t.name: t for t in tried(means.ledger, first.shipped, spaces, means.board)}
-        ended = tried(means.ledger, [r for r in first.records if r.ended], spaces, means.board)
+        base = {t.name: t for t in tried(means, first.shipped, spaces)}
+        ended = tried(means, [r for r in first.records if r.ended], spaces)
         best = chosen(ended, base, len(means.board.folds))
         left = None if budget is None else budget - (time.perf_counter() - began)
         second = searches.weights(means, best, request.weights, left)
@@ -169,9 +171,9 @@ def _search(
         ways = {a: chosen_pool(a, pools, pool, second.folds) for a, pool in shipped_pools(light).items()}
         recipe = tuned(SHIPPED, best, ways[FORM], ways.get(MODEL, SHIPPED.market))
         compared = {a: walk_forward(a, base, ended, pools, p, light) for a, p in shipped_pools(light).items()}
-        return outcome.Found(
-            first, second, recipe, SHIPPED, compared, settings.evaluation, _on_test(races, settings, recipe)
-        )
+        hindsight = {a: in_hindsight(base, best, ways[a], p, light) for a, p in shipped_pools(light).items()}
+        on_tests = _on_test(races, settings, recipe)
+        return outcome.Found(first, second, recipe, SHIPPED, compared, settings.evaluation, hindsight, on_tests)
 
 
 def _on_test(races: RaceMatrix, settings: Settings, recipe: Recipe) -> dict[str, OnTest]:

@@ -7,7 +7,7 @@ The verdict has three outcomes; only `better` recommends the tuned recipe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -108,7 +108,8 @@ def chosen_pool(answer: str, pools: Sequence[TriedPool], shipped: Pool, judged: 
 
 def tuned(recipe: Recipe, best: Mapping[str, Tried], form: Pool, market: Pool) -> Recipe:
     """Return the recipe with the chosen hyperparameters and pools."""
-    members = {name: best[name].member if name in best else member for name, member in recipe.members.items()}
+    pooled = {*form.members, *market.members}
+    members = dict(recipe.members) | {n: one.member for n, one in best.items() if n in recipe.members or n in pooled}
     return replace(recipe, members=members, form=form, market=market)
 
 
@@ -130,18 +131,40 @@ def walk_forward(
         pool: The shipped way.
         board: The races and their folds.
     """
+    return decide(
+        _gap(
+            lambda fold: (chosen(tried, shipped, fold), chosen_pool(answer, pools, pool, fold - 1)),
+            shipped,
+            pool,
+            board,
+        )
+    )
+
+
+def in_hindsight(
+    shipped: Mapping[str, Tried], best: Mapping[str, Tried], way: Pool, pool: Pool, board: Board
+) -> Difference | NoResult:
+    """Return the difference that the tuned recipe shows on the folds it was chosen by: what the search lowered.
+
+    It flatters, as every search does; `walk_forward` tells how much of it is to be believed.
+    """
+    return _gap(lambda _: (best, way), shipped, pool, board)
+
+
+def _gap(
+    choice: Callable[[int], tuple[Mapping[str, Tried], Pool]], shipped: Mapping[str, Tried], pool: Pool, board: Board
+) -> Difference | NoResult:
+    """Return tuned minus shipped over every fold that has folds before it, the tuned chosen anew for each."""
     ours, theirs, meetings = [], [], []
     for fold in range(1, len(board.folds)):
-        members = chosen(tried, shipped, fold)
-        way = chosen_pool(answer, pools, pool, fold - 1)
+        members, way = choice(fold)
         ours.append(judge_pool(way, {n: t.scores for n, t in members.items()}, board, fold))
         theirs.append(judge_pool(pool, {n: t.scores for n, t in shipped.items()}, board, fold))
         meetings.append(board.judged(fold).meeting)
     if not ours:
-        return Comparison(Verdict.UNDECIDED, "a single fold has none before it", None)
+        return NoResult("a single fold has none before it")
     labels = np.concatenate(meetings).astype(str)
-    gap = paired_difference(np.concatenate(ours), np.concatenate(theirs), labels, board.seed, board.evaluation)
-    return decide(gap)
+    return paired_difference(np.concatenate(ours), np.concatenate(theirs), labels, board.seed, board.evaluation)
 
 
 def recommended(shipped: Recipe, tuned: Recipe, verdicts: Mapping[str, Verdict]) -> Recipe:

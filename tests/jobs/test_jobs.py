@@ -125,6 +125,16 @@ def test_a_model_is_trained_and_judged_by_jobs(cluster: Cluster):
 
 
 @pytest.mark.cluster
+def test_a_sweep_is_a_job_on_the_cluster_it_was_submitted_to(cluster: Cluster):
+    words = ("--trials", "4", "--families", "conditional_logit", "--cpus", "2")
+    swept = submit(cluster, "python", "jobs/tune.py", "--data", cluster.dataset, *words)
+    assert swept.code == 0, swept.log
+    assert swept.document["complete"] is True
+    assert Path(swept.document["recipe"]).is_file()
+    assert cluster.home in Path(swept.document["recipe"]).parents
+
+
+@pytest.mark.cluster
 def test_a_job_that_cannot_be_done_fails_and_its_log_says_why(cluster: Cluster):
     failed = submit(cluster, "python", "jobs/train.py", "--data", "no-such-dataset")
     assert failed.code == 1  # Ray's own code for any failed job; the command's own, 2, stands in the log

@@ -20,6 +20,7 @@ EXAMPLES = {
     "setting": ("learning_rate", "lambda_l2"),
     "canary": ("constant", "random", "shuffled"),
     "feature": ("days_off",),
+    "judged": ("folds", "hindsight", "test"),
     "package": ("lightgbm", "scikit-learn"),
 }
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from oracle.data.splits import split
 from oracle.ensemble.recipe import EVEN, SHIPPED, Member, Pool
 from oracle.errors import NotEnoughData
+from oracle.models.families import FAMILIES, FORM
 from oracle.settings import EvaluationPolicy, SplitPolicy
-from oracle.tuning.objective import Board, FoldPolicy, against, board, judge, judge_pool, members_of
+from oracle.tuning.objective import Board, FoldPolicy, against, board, judge, judge_pool
+from oracle.tuning.space import candidates
 from tests.models import world
 
 LOGIT = Member("conditional_logit", {"penalties": (3000.0,), "iterations": 20})
@@ -73,7 +75,9 @@ def test_without_odds_only_what_reads_form_is_judged() -> None:
     blind = replace(races, market=np.full_like(races.market, np.nan))
     found = board(blind, SplitPolicy(), EvaluationPolicy(), 7, FoldPolicy())
     assert not found.priced
-    assert set(members_of(SHIPPED, priced=False)) == set(SHIPPED.form.members)
+    answering = candidates(SHIPPED, priced=False)
+    assert list(answering)[: len(SHIPPED.form.members)] == list(SHIPPED.form.members)
+    assert {FAMILIES[m.family].sees for m in answering.values()} == {FORM}
 
 
 losses = st.lists(st.floats(0.1, 5.0), min_size=1, max_size=4)

@@ -17,14 +17,13 @@ from typing import Any
 import pytest
 
 from oracle.data.dataset import Dataset
-from oracle.ensemble.recipe import read
 from oracle.settings import Settings
 from oracle.tracking.connection import Tracking, connect
 from oracle.tuning.children import parent_of
 from oracle.tuning.ledger import Ledger
 from tests.models import world
 from tests.tracking.stores import fresh_home
-from tests.training.commands import environment, oracle
+from tests.training.commands import Ended, environment, oracle
 
 PATIENCE = 120
 """Seconds that something may take to come about on a busy machine."""
@@ -152,35 +151,28 @@ def test_a_sweep_whose_driver_is_killed_goes_on_and_each_trial_is_there_once(pla
     after = {r.number: r.point for r in place.ledger.records("members")}
     assert {n: after[n] for n in before} == before
     until_gone(place)
+    as_documented(place, resumed)
 
 
-@pytest.mark.cluster
-def test_a_sweep_to_its_end_is_recorded_and_its_recipe_trains(place: Place, tmp_path: Path) -> None:
-    done = oracle(place.home, *place.command()[1:])
-    assert done.code == 0, done.err
-    whole(place)
-    assert {one["verdict"] for one in done.document["verdict"].values()} <= {
-        "better",
-        "not better",
-        "not enough evidence",
-    }
+def as_documented(place: Place, done: Ended) -> None:
+    """Assert that a finished sweep left what the docs say, has nothing left to do, and that its recipe trains."""
+    verdicts = {one["verdict"] for one in done.document["verdict"].values()}
+    assert verdicts <= {"better", "not better", "not enough evidence"}
     assert "trials done" in done.err, "progress stands on standard error"
-    recipe = Path(done.document["recipe"])
-    read(recipe)
     parent = place.tracking.client.get_run(done.document["run_id"])
     assert parent.data.metrics["sweep.trials"] == TRIALS
     kept = {f.path for f in place.tracking.client.list_artifacts(parent.info.run_id)}
     assert {"recipe.json", "tuned.json", "outcome.json", "trials.json", "trials.csv", "plots"} <= kept
     again = oracle(place.home, *place.command("--resume")[1:])
-    assert again.document == done.document, "a finished sweep has nothing left to do"
-    trained = oracle(place.home, "train", "--data", place.dataset, "--recipe", recipe, "--json")
+    assert again.document == done.document
+    trained = oracle(place.home, "train", "--data", place.dataset, "--recipe", done.document["recipe"], "--json")
     assert trained.code == 0, trained.err
     files = [f.path for f in place.tracking.client.list_artifacts(trained.document["run_id"])]
     assert "recipe.json" in files
 
 
 @pytest.mark.cluster
-def test_ctrl_c_ends_with_130_leaves_nothing_running_and_the_rest_can_follow(place: Place) -> None:
+def test_ctrl_c_ends_with_130_and_leaves_nothing_running(place: Place) -> None:
     with running(place) as process:
         until(lambda: ended(place) >= 1, process)
         process.send_signal(signal.SIGINT)
@@ -191,9 +183,6 @@ def test_ctrl_c_ends_with_130_leaves_nothing_running_and_the_rest_can_follow(pla
     statuses = {r.info.status for r in place.runs()}
     assert "RUNNING" not in statuses
     assert "KILLED" in statuses
-    resumed = oracle(place.home, *place.command("--resume")[1:])
-    assert resumed.code == 0, resumed.err
-    whole(place)
 
 
 @pytest.mark.cluster

@@ -10,7 +10,7 @@ from oracle.ensemble.recipe import SHIPPED, Member
 from oracle.errors import BadInput
 from oracle.models import families
 from oracle.tuning.proposals import Told, propose
-from oracle.tuning.space import SPACES, Choice, Real, Whole, inside, point_of, searched, shipped, values_of
+from oracle.tuning.space import SPACES, Choice, Real, Whole, candidates, inside, point_of, searched, shipped, values_of
 
 HERE = sorted(set(SPACES) & set(families.FAMILIES))
 
@@ -61,6 +61,13 @@ def test_only_what_was_asked_for_is_searched() -> None:
     assert "market" not in searched(SHIPPED.members)
 
 
+def test_every_installed_family_can_answer_whether_the_shipped_recipe_has_it_or_not() -> None:
+    tunable = {n for n in families.FAMILIES if SPACES[n]}
+    assert tunable <= set(candidates(SHIPPED, priced=True))
+    asked = candidates(SHIPPED, priced=True, names=["rank_xendcg"])
+    assert set(asked) == {*SHIPPED.members, "rank_xendcg"}
+
+
 @pytest.mark.parametrize("name", ["wni", "market", ""])
 def test_a_family_that_cannot_be_tuned_is_refused_with_those_that_can(name: str) -> None:
     with pytest.raises(BadInput) as caught:
@@ -92,6 +99,11 @@ def test_the_same_history_and_seed_propose_the_same_and_another_history_somethin
     history = told([0.5, 0.2, 0.9] * 5)
     assert propose("member", SMALL, history, 3) == propose("member", SMALL, history, 3)
     assert propose("member", SMALL, history, 3) != propose("member", SMALL, history[:-1], 3)
+
+
+def test_every_member_is_tried_a_few_times_before_any_is_preferred() -> None:
+    first = [str(t.point["member"]) for t in told([0.1, 9.0] * 3)]
+    assert first.count("a") == first.count("b") == 3
 
 
 def test_what_runs_and_what_failed_are_part_of_the_history() -> None:

@@ -18,6 +18,7 @@ from oracle.tuning.verdict import (
     chosen,
     chosen_pool,
     decide,
+    in_hindsight,
     recommended,
     tuned,
     walk_forward,
@@ -107,6 +108,9 @@ def test_a_member_that_knows_more_is_better_and_one_that_knows_less_is_not(races
     pool = Pool(("win",))
     assert walk_forward(FORM, base, [wise], [], pool, races).verdict is Verdict.BETTER
     assert walk_forward(FORM, base, [foolish], [], pool, races).verdict is Verdict.NOT_BETTER
+    flattered = in_hindsight(base, {"win": wise}, pool, pool, races)
+    assert isinstance(flattered, Difference)
+    assert flattered.high < 0
     nothing = walk_forward(FORM, base, [], [], pool, races)
     assert nothing.verdict is Verdict.NOT_BETTER
     assert nothing.difference is not None
