@@ -80,6 +80,17 @@ def _beside(found: Mapping[str, Any]) -> str:
     return (
         f"NDCG@3: score {found['score']:.4f}, market {market}, ceiling {found['ceiling']:.3f}"
         f" ({top['low']:.3f} to {top['high']:.3f}), score/ceiling {found['score_to_ceiling']:.2f}; canaries like chance"
+        + _gained(found["gain_over_market"])
+    )
+
+
+def _gained(gain: Mapping[str, float] | None) -> str:
+    """Return what the model adds to the market, and on which odds that rests."""
+    if gain is None:
+        return ""
+    return (
+        f"\npseudo-R2 over the fitted market: {gain['pseudo_r2']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}],"
+        " interval by meeting; on the odds of the dataset, which exist only at the off where they are final ones"
     )
 
 

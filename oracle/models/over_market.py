@@ -23,9 +23,8 @@ from oracle.progress import Progress
 from oracle.ranking.races import Floats
 from oracle.ranking.report import scored
 
-LOGIT = LogitPolicy(penalties=(32000.0,), beyond_market_relief=0.25, decay=(1.0,))
-"""A correction of tiny weights: over unit-deviation features the ridge outweighs thousands of races. What is measured
-against the market's expectation is believed sooner: what odds could know, they know."""
+LOGIT = LogitPolicy(penalties=(8000.0,), decay=(1.0,))
+"""A correction of tiny weights: over unit-deviation features the ridge outweighs thousands of races."""
 
 TREES = TreePolicy(
     trees=300, learning_rate=0.01, leaves=7, min_runners_in_leaf=300, feature_share=0.05, runner_share=0.7, l2=300.0
