@@ -29,10 +29,8 @@ from oracle.models.market import BY_POWER, Market
 from oracle.models.over_market import LOGIT, TREES, OverMarket
 from oracle.models.ranker import Ranker
 from oracle.progress import silent
-from oracle.ranking import metrics
-from oracle.ranking.outcome import winners
 from oracle.ranking.races import Floats, softmax
-from oracle.ranking.report import NoResult, paired_difference, scored
+from oracle.ranking.report import NoResult, pseudo_r2_gain, scored
 from oracle.settings import EvaluationPolicy, SplitPolicy
 from oracle.training.history import read
 
@@ -93,16 +91,10 @@ class Bench:
 
     def gain(self, utility: Floats, over: str) -> dict[str, float]:
         """Return the gain in pseudo-R2 over a yardstick, its interval by meeting, and how many errors it is."""
-        policy, races = EvaluationPolicy(), self.races
-        won = winners(races.position, races.offsets, policy)
-
-        def loss(score: Floats) -> Floats:
-            return metrics.log_loss(softmax(score, races.offsets), won, races.offsets)
-
-        better = loss(self.yardsticks[over]) - loss(utility)
-        known = ~np.isnan(better)
-        share = better[known] / np.log(races.sizes[known]).mean()
-        found = paired_difference(share, np.zeros(len(share)), races.meeting[known], SEED, policy)
+        races = self.races
+        ours, theirs = softmax(utility, races.offsets), softmax(self.yardsticks[over], races.offsets)
+        policy = EvaluationPolicy()
+        found = pseudo_r2_gain(ours, theirs, races.position, races.offsets, races.meeting, SEED, policy)
         if isinstance(found, NoResult):
             raise SystemExit(f"nothing to judge on: {found.reason}")
         told = {"gain": found.mean, "low": found.low, "high": found.high}

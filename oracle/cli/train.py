@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from oracle.cli.output import Json, bars, emit
+from oracle.errors import BadInput
 from oracle.settings import load
 
 Data = Annotated[str, typer.Option("--data", help="The dataset: a folder, or s3://bucket/prefix.")]
@@ -41,9 +42,29 @@ def evaluate(
     model_version: Annotated[
         str | None, typer.Option(help="Number, v1.2.3 or alias of the model; by default the one in production.")
     ] = None,
+    walk_forward: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Train anew before each of K stretches of the test dates and judge those."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Judge a registered model on the races of a dataset that lie after its training."""
+    """Judge a registered model on the races of a dataset that lie after its training.
+
+    With --walk-forward no registered model is asked: what is shipped is trained K times, as somebody would who retrains
+    now and then, and nothing is registered.
+    """
+    if walk_forward is not None:
+        if model_version is not None:
+            raise BadInput(
+                "a walk forward trains its own models",
+                value=f"--model-version {model_version}",
+                next_step="leave one out",
+            )
+        from oracle.training.walk import walk
+
+        walked = walk(data, walk_forward, load(), bars)
+        emit(walked, json=json, text=lambda: _walked(walked))
+        return
     from oracle.ensemble.race_model import RaceModel
     from oracle.registry.lifecycle import download
     from oracle.registry.versions import resolve
@@ -56,6 +77,13 @@ def evaluate(
     model = RaceModel.load(download(tracking, version, settings.root / "models"))
     document = {"model_version": version.number, "semver": str(version.semver), **judge(data, model, settings, bars)}
     emit(document, json=json, text=lambda: _table(document["test"]))
+
+
+def _walked(document: Mapping[str, Any]) -> str:
+    test = {**document, "races": document["form"]["races"], "members": {}}
+    gain = document["gain_over_market"]
+    told = None if gain is None else {"pseudo_r2": gain["mean"], "low": gain["low"], "high": gain["high"]}
+    return f"trained {document['stretches']} times\n{_table(test)}{_gained(told)}"
 
 
 def _told(document: Mapping[str, Any]) -> str:

@@ -21,11 +21,10 @@ from oracle.leakage.evidence import Court
 from oracle.leakage.expectation import MARKET as BY_MARKET
 from oracle.leakage.scan import Scan, scan
 from oracle.models.market import FAMILY as MARKET
-from oracle.ranking import metrics
 from oracle.ranking.ceiling import Ceiling, ceiling, estimate
-from oracle.ranking.outcome import counted, winners
-from oracle.ranking.races import Bools, Floats, Ints, softmax
-from oracle.ranking.report import Difference, NoResult, Report, paired_difference, scored
+from oracle.ranking.outcome import counted
+from oracle.ranking.races import Floats, Ints, softmax
+from oracle.ranking.report import Difference, NoResult, Report, pseudo_r2_gain, scored
 from oracle.settings import EvaluationPolicy, LeakPolicy
 
 MOST_RACES = 3000
@@ -153,21 +152,14 @@ def _ceiling(
 
 
 def _gain(fitted: Fitted, test: RaceMatrix, evaluation: EvaluationPolicy, seed: int) -> Difference | None:
-    """Return the model's pseudo-R2 less the fitted market's, race by race over the mean of log field size."""
+    """Return the model's pseudo-R2 less the fitted market's."""
     if fitted.market is None:
         return None
     scores = {n: fitted.members[n].score(test) for n in {*fitted.market.weights, MARKET}}
     pooled = fitted.market.probability(scores, test)
     model = fitted.calibration["model"].calibration.apply(pooled, test.offsets)
     market = softmax(scores[MARKET], test.offsets)
-    won = winners(test.position, test.offsets, evaluation)
-    better = metrics.log_loss(market, won, test.offsets) - metrics.log_loss(model, won, test.offsets)
-    known: Bools = ~np.isnan(better)
-    if not known.any():
-        return None
-    uniform = float(np.log(test.sizes[known]).mean())
-    share = better[known] / uniform
-    found = paired_difference(share, np.zeros(len(share)), test.meeting[known], seed, evaluation)
+    found = pseudo_r2_gain(model, market, test.position, test.offsets, test.meeting, seed, evaluation)
     return None if isinstance(found, NoResult) else found
 
 

@@ -238,6 +238,38 @@ def paired_difference(
     return Difference(int(known.sum()), names.size, centre, float(low), float(high), float(means.std(ddof=1)))
 
 
+def pseudo_r2_gain(
+    prob: ArrayLike,
+    other: ArrayLike,
+    position: ArrayLike,
+    offsets: Ints,
+    meeting: ArrayLike,
+    seed: int,
+    policy: EvaluationPolicy,
+) -> Difference | NoResult:
+    """Return the pseudo-R2 of some win probabilities less that of others on the races both have, with its interval.
+
+    Race by race it is the log-loss saved over the mean log field size, so that its mean over the races is the
+    difference of the two pseudo-R2 exactly and whole meetings can be drawn.
+
+    Args:
+        prob: float64[N], win probabilities.
+        other: float64[N], those they are compared with.
+        position: float64[N], official position, NaN for who did not finish.
+        offsets: int64[R + 1].
+        meeting: One label for each race.
+        seed: Of the resampling.
+        policy: Which races count, resamples, confidence.
+    """
+    won = winners(position, offsets, policy)
+    saved = metrics.log_loss(other, won, offsets) - metrics.log_loss(prob, won, offsets)
+    known = ~np.isnan(saved)
+    if not known.any():
+        return NoResult("no race has both probabilities and a result", int(known.size))
+    share = saved[known] / float(np.log(np.diff(offsets)[known]).mean())
+    return paired_difference(share, np.zeros(share.size), np.asarray(meeting)[known], seed, policy)
+
+
 def resampled_ratio(total: Floats, races: Floats, resamples: int, chance: np.random.Generator) -> NDArray[np.float64]:
     """Return sum of totals over sum of races (or of stakes) in each resample of the meetings.
 

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from oracle import process
 from oracle.data.splits import Mask, walk_forward
-from oracle.ensemble.fit import fit
 from oracle.ensemble.race_model import About, RaceModel
 from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
@@ -21,6 +19,7 @@ from oracle.staking.plan import Plan
 from oracle.staking.replay import Purse
 from oracle.staking.settle import Terms
 from oracle.training.history import History, read
+from oracle.training.walk import fit_before
 
 FOLDS, FIRST_SHARE = 3, 0.6
 """A walk forward trains this often, first on this share of the dates: each training takes a minute or two."""
@@ -102,18 +101,7 @@ def walking(data: str, staking: Staking, settings: Settings, progress: Progress 
 
 def _trained(history: History, train: Mask, predict: Mask, settings: Settings, progress: Progress) -> RaceModel:
     """Return the model that training on the earlier races gives; the stretch that it is to predict is its test."""
-    known = history.matrix.take(train | predict)
-    share = len(np.unique(history.matrix.day[predict])) / len(np.unique(known.day))
-    splits = settings.split.model_copy(update={"test_share": share})
-    fitted = fit(
-        known,
-        splits,
-        settings.evaluation,
-        settings.seed,
-        process.cores(),
-        progress,
-        calibration=settings.calibration,
-    )
+    fitted = fit_before(history.matrix, train, predict, settings, progress)
     calibration = {who: choice.calibration for who, choice in fitted.calibration.items()}
     about = About(overround=settings.market.overround)
     return RaceModel(fitted.members, fitted.form, fitted.market, fitted.discount, history.state, about, calibration)
