@@ -30,7 +30,9 @@ def tune(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in the folder.")] = False,
     families: Annotated[str | None, typer.Option(help="Families to tune, joined by commas; default: all.")] = None,
-    cpus: Annotated[int | None, typer.Option(help="Trials at the same time; default: the processors here.")] = None,
+    cpus: Annotated[
+        int | None, typer.Option(help="Trials at the same time; default: as many as there are processors.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the sweep; default: sweeps/DATASET under home.")] = None,
     address: Annotated[
         str | None, typer.Option(help="Join the Ray at this address; default: start one of our own.")
@@ -42,7 +44,6 @@ def tune(
 
     The test dates are looked at once, at the end. A sweep that was stopped or killed goes on with --resume.
     """
-    from oracle import process
     from oracle.tuning import cluster
 
     os.environ.update(cluster.environment(address, os.environ))  # before Ray is imported: it reads it then only
@@ -53,7 +54,7 @@ def tune(
     from oracle.tuning.sweep import Request, Subject, sweep
 
     wanted = tuple(f.strip() for f in (families or "").split(",") if f.strip())
-    request = Request(trials, time_budget, wanted, process.cores() if cpus is None else cpus, address, resume)
+    request = Request(trials, time_budget, wanted, cpus, address, resume)
     settings = load(seed=seed)
     name = Path(data.rstrip("/")).name
     folder = (out or settings.root / "sweeps" / name).expanduser().absolute()

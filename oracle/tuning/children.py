@@ -85,6 +85,13 @@ class Children:
         recorder.tags(tags)
         end(recorder, "FAILED" if record.state is State.FAILED else "FINISHED")
 
+    def withdraw(self, phase: str) -> None:
+        """Delete the runs of a phase that has become void."""
+        for key in [k for k in self._known if k[0] == phase]:
+            with reaching(self.tracking.uri):
+                self.tracking.client.delete_run(self._known[key])
+            del self._known[key]
+
     def interrupt(self) -> None:
         """End the runs of trials that did not come to their end: KILLED until the sweep is resumed.
 

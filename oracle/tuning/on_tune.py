@@ -13,6 +13,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from oracle.tuning.phase import REFERENCES, Phase, _nothing
+from oracle.tuning.trainables import THREADS
 
 REDUCTION = 2
 """After each rung (folds 1, 2, 4, ...) the better half of the trials goes on."""
@@ -131,7 +132,7 @@ def run(phase: Phase, trainable: Any, folder: Path, *, seconds: float | None, at
     if not phase.remaining or (seconds is not None and seconds <= 0):
         return
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": 1}),
+        tune.with_resources(trainable, {"cpu": THREADS}),
         tune_config=tune.TuneConfig(
             metric=None,
             mode=None,

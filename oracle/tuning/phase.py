@@ -68,7 +68,7 @@ class Phase:
     @property
     def remaining(self) -> int:
         """How many trials and references Tune has to run."""
-        return len(self._waiting) + self.total - len(self.records)
+        return len(self._waiting) + max(0, self.total - len(self.records))
 
     @property
     def stopped_early(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from oracle.tuning.space import SPACES, Choice, Space, point_of, shipped, values
 from oracle.tuning.trainables import MemberTrial, PoolTrial
 from oracle.tuning.verdict import FORM, MODEL, Tried, TriedPool
 
+WEIGHTS = "weights"
+
 NOBODY = "nobody"
 """The value of `leave_out` under which every member stays."""
 
@@ -39,7 +42,7 @@ class Means:
     """What can answer together, by name; the members of the shipped recipe first."""
     ledger: Ledger
     children: Children
-    at_once: int
+    at_once: int | None
     show: Show
 
 
@@ -101,8 +104,10 @@ def weights(means: Means, best: Mapping[str, Tried], total: int, seconds: float 
         answer, pool = pool_of(record, spaces)
         return {"answer": answer, "pool": asdict(pool)}
 
+    name = f"{WEIGHTS}-{_digest(best)}"
+    _withdraw_others(means, name)
     phase = Phase(
-        f"weights-{_digest(best)}",
+        name,
         means.ledger,
         means.children,
         "pool",
@@ -175,6 +180,14 @@ def tried_pools(phase: Phase) -> list[TriedPool]:
     """Return the trials of the second phase that were judged on every fold."""
     whole = [r for r in phase.records if len(r.folds) == phase.folds]
     return [TriedPool(*pool_of(r, phase.spaces), tuple(fold["against_shipped"] for fold in r.folds)) for r in whole]
+
+
+def _withdraw_others(means: Means, name: str) -> None:
+    """Take back the trials that weighed members which are no longer the best: the sweep was given more trials."""
+    for folder in means.ledger.folder.glob(f"{WEIGHTS}-*"):
+        if folder.name != name:
+            means.children.withdraw(folder.name)
+            shutil.rmtree(folder)
 
 
 def _digest(best: Mapping[str, Tried]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 
+from oracle import process
 from oracle.ensemble.race_model import feature_version
 from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.errors import BadInput
@@ -50,8 +51,8 @@ class Request:
     seconds: float | None = None
     """Time for both searches; None for no bound. The comparison at the end comes on top."""
     families: tuple[str, ...] = ()
-    cpus: int = 1
-    """Trials at the same time, on a Ray of our own also its processors."""
+    cpus: int | None = None
+    """Trials at the same time, on a Ray of our own also its processors; None for as many as there are."""
     address: str | None = None
     """The Ray to join; None for one of our own."""
     resume: bool = False
@@ -61,7 +62,7 @@ class Request:
             raise BadInput("a sweep needs at least one trial", value=self.trials, allowed="1 or more")
         if self.seconds is not None and not self.seconds > 0:
             raise BadInput("the time budget must be above 0", value=self.seconds, allowed="seconds above 0")
-        if self.cpus < 1:
+        if self.cpus is not None and self.cpus < 1:
             raise BadInput("a sweep needs a processor", value=self.cpus, allowed="1 or more")
         searched(candidates(SHIPPED, True, self.families), self.families)
 
@@ -127,7 +128,7 @@ def sweep(
     tracking = connect(settings)  # the store is made before anybody could race for it
     with opened(folder, asked, resume=request.resume, varying=VARYING) as ledger:
         done = ledger.read(outcome.OUTCOME)
-        if done and done["complete"] and done["trials"]["asked"] == request.trials:
+        if done and done["complete"] and done["trials"]["done"] >= request.trials:
             return done
         name = str(ledger.asked()["id"])
         parent = parent_of(tracking, name)
@@ -154,7 +155,7 @@ def _search(
     began: float,
 ) -> outcome.Found:
     """Run both searches and the comparison on one Ray."""
-    with running(request.address, request.cpus, 2 * races.values.nbytes / 1e6):
+    with running(request.address, request.cpus or process.cores(), 2 * races.values.nbytes / 1e6):
         budget = request.seconds
         until = None if budget is None else budget * (1.0 - RESERVED) - (time.perf_counter() - began)
         first = searches.members(means, spaces, request.trials - request.weights, until)

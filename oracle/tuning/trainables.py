@@ -18,7 +18,7 @@ from oracle.ranking.races import Floats
 from oracle.tuning.objective import Board, against, judge, judge_pool
 
 THREADS = 1
-"""Threads of a fit: the processors that its trial has."""
+"""Threads of a fit, and processors of the trial that it runs in: the one is pinned to the other."""
 
 
 class MemberTrial(tune.Trainable):

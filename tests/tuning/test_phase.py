@@ -140,3 +140,19 @@ def test_a_run_that_somebody_deleted_is_made_again(tracking: Tracking, tmp_path:
     run(phase)
     tracking.client.delete_run(children_of(tracking, "deleted")[0].info.run_id)
     as_it_should_be(tracking, "deleted", begun(tracking, tmp_path, "deleted"))
+
+
+def test_a_phase_that_has_become_void_is_taken_back(tracking: Tracking, tmp_path: Path) -> None:
+    phase = begun(tracking, tmp_path, "void")
+    run(phase)
+    phase.children.withdraw("another")
+    assert len(children_of(tracking, "void")) == TOTAL
+    phase.children.withdraw("members")
+    assert children_of(tracking, "void") == []
+
+
+def test_a_sweep_resumed_with_fewer_trials_than_it_has_runs_none(tracking: Tracking, tmp_path: Path) -> None:
+    run(begun(tracking, tmp_path, "fewer"))
+    again = begun(tracking, tmp_path, "fewer")
+    again.total = 1
+    assert again.remaining == 0
