@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -56,6 +58,7 @@ def running(address: str | None, cpus: int, megabytes: float) -> Iterator[None]:
     """
     import ray
 
+    asked_to_end = signal.getsignal(signal.SIGTERM)
     own: dict[str, Any] = {}
     if address is None:
         store = int(max(STORE_MB, 3 * megabytes) * 1e6)
@@ -66,6 +69,8 @@ def running(address: str | None, cpus: int, megabytes: float) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         next_step = "check --address, or leave it out to start a Ray of our own" if address else "see the lines above"
         raise Unavailable(f"Ray did not start: {error}", value=address, next_step=next_step) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, asked_to_end)  # Ray sets one of its own, which ends the process without unwinding
     try:
         yield
     finally:
