@@ -20,3 +20,8 @@ def hong_kong(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Real
 @pytest.fixture(scope="session")
 def japan(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealTraining:
     return real_training("netkeiba", real_data, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def ireland(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealTraining:
+    return real_training("racingpost", real_data, tmp_path_factory)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.training.commands import oracle
 
-FOLDERS = {"hkjc": "hkjc", "netkeiba": "netkeiba/race_results"}
+FOLDERS = {"hkjc": "hkjc", "netkeiba": "netkeiba/race_results", "racingpost": "racingpost-ie"}
 """Format -> where its races are kept."""
 
 
