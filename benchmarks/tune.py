@@ -5,7 +5,8 @@
 Prints one JSON document. Every sweep runs in a process of its own, on a Ray and in a home of its own, on the same
 simulated races. `fit_seconds` is what the folds took inside the trials, `overhead_ms_per_trial` what a processor had
 besides, for each trial and shipped member of the first search: proposing, scheduling, keeping and MLflow.
-`cpu_seconds` is of the command's own process, which proposes, keeps and compares. `same_points` says that both tried the same first points.
+`cpu_seconds` is of the command's own process, which proposes, keeps and compares. `same_points` says that both tried
+the same first points.
 """
 
 from __future__ import annotations
