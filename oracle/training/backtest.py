@@ -9,7 +9,6 @@ import numpy as np
 
 from oracle.data.splits import Mask, walk_forward
 from oracle.ensemble.race_model import About, RaceModel
-from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
 from oracle.ranking.races import Floats
@@ -59,14 +58,11 @@ def of_model(
         NotEnoughData: the dataset ends before the model's training does.
     """
     history = read(data, progress, model.about.overround)
-    later = history.matrix.dates > np.datetime64(model.about.trained_through)
-    if not later.any():
-        raise NotEnoughData(
-            "the dataset has no race after the model's training: a plan is never replayed on races it was learned from",
-            value=str(history.summary.last_date),
-            allowed=f"races after {model.about.trained_through}",
-            next_step="ingest later results, take an earlier version with --model-version, or --walk-forward",
-        )
+    later = history.unseen(
+        model.about.trained_through,
+        "the dataset has no race after the model's training: a plan is never replayed on races it was learned from",
+        "ingest later results, take an earlier version with --model-version, or --walk-forward",
+    )
     races, rows = history.matrix.take(later), np.repeat(later, history.matrix.sizes)
     prob = staking.bets.prob(races, model.priced(races)[1], model.discount)
     found = _replayed(races, prob, history.matrix.odds[rows], staking, settings)

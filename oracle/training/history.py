@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from oracle.data.dataset import Dataset, Summary
@@ -16,6 +17,7 @@ from oracle.features.races import from_frame
 from oracle.features.state import State
 from oracle.progress import Progress
 from oracle.ranking.market import MULTIPLICATIVE
+from oracle.ranking.races import Bools
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,27 @@ class History:
     frame: pd.DataFrame
     matrix: RaceMatrix
     state: State
+
+    def unseen(self, trained_through: str, refusal: str, next_step: str) -> Bools:
+        """Return bool[R], the races that lie after everything a model was fitted on.
+
+        Args:
+            trained_through: Last date the model was fitted on.
+            refusal: What is said where there is none.
+            next_step: What to do then.
+
+        Raises:
+            NotEnoughData: the dataset ends before the model's training does.
+        """
+        later: Bools = self.matrix.dates > np.datetime64(trained_through)
+        if not later.any():
+            raise NotEnoughData(
+                refusal,
+                value=str(self.summary.last_date),
+                allowed=f"races after {trained_through}",
+                next_step=next_step,
+            )
+        return later
 
 
 def read(data: str, progress: Progress, overround: str = MULTIPLICATIVE) -> History:

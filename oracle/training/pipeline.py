@@ -18,7 +18,6 @@ from oracle.ensemble.fit import Fitted, fit, judge
 from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import About, RaceModel, feature_version
 from oracle.ensemble.recipe import SHIPPED, Recipe
-from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
 from oracle.race import STARTED, RaceCard
@@ -137,14 +136,11 @@ def evaluate(data: str, model: RaceModel, settings: Settings, progress: Progress
         NotEnoughData: the dataset ends before the model's training does.
     """
     history = read(data, progress, model.about.overround)
-    later = history.matrix.dates > np.datetime64(model.about.trained_through)
-    if not later.any():
-        raise NotEnoughData(
-            "the dataset has no race after the model's training",
-            value=str(history.summary.last_date),
-            allowed=f"races after {model.about.trained_through}",
-            next_step="ingest later results, or evaluate an earlier version with --model-version",
-        )
+    later = history.unseen(
+        model.about.trained_through,
+        "the dataset has no race after the model's training",
+        "ingest later results, or evaluate an earlier version with --model-version",
+    )
     report = judge(
         model.members, model.form, model.market, history.matrix.take(later), settings.evaluation, model.calibration
     )
