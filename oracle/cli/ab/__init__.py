@@ -1,4 +1,4 @@
-"""`oracle ab`: two versions tested against each other, from the plan to the report. Each command has a file of its name."""
+"""`oracle ab`: two versions against each other, from the plan to the report. Each command has a file of its name."""
 
 from __future__ import annotations
 
