@@ -116,6 +116,27 @@ class Races:
         )
 
 
+def joined(parts: Sequence[Races]) -> Races:
+    """Return the races of all parts, one part after the other, as one value.
+
+    Args:
+        parts: At least one; whose races together are ordered by off, where the order is to mean something.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Races(
+        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        off=np.concatenate([part.off for part in parts]),
+        day=np.concatenate([part.day for part in parts]),
+        numbers={name: np.concatenate([part.numbers[name] for part in parts]) for name in first.numbers},
+        texts={name: np.concatenate([part.texts[name] for part in parts]) for name in first.texts},
+        rows=np.concatenate([part.rows for part in parts]),
+        overround=first.overround,
+    )
+
+
 def _offsets(race_of_row: npt.NDArray[np.generic]) -> Ints:
     """Return where each run of equal values begins, and the end."""
     if not len(race_of_row):

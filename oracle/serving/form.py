@@ -1,0 +1,105 @@
+"""The form of a served model, carried forward by the results in our store.
+
+A model is saved with what was known after its last training race. What happened since lies in the store; a replica
+folds it in beside the requests it answers, and puts a whole new state in the place of the old one: nobody ever reads a
+state that is half way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import orjson
+
+from oracle.ensemble.race_model import About, RaceModel
+from oracle.features.forward import Forward, Told, told
+from oracle.features.state import State
+
+
+class Stored(Protocol):
+    """A result as the store gives it back."""
+
+    @property
+    def seq(self) -> int | None:
+        """Number of this telling: grows with each one stored."""
+        ...
+
+    @property
+    def race_key(self) -> str:
+        """What stays the same when the race is told again."""
+        ...
+
+    @property
+    def runners(self) -> str:
+        """Canonical rows as JSON text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known after the results up to `seq`. Never changed."""
+
+    state: State
+    seq: int
+    """Number of the last stored result that was looked at; 0 where none was."""
+    through: str
+    """Local date of the last race the form knows."""
+    folded: int = 0
+    """Races told since the training that are in the state."""
+    known: int = 0
+    """Stored results of races that the training knew already."""
+    waiting: tuple[str, ...] = ()
+    """Race keys of results that need the next training: older than its last race, and not among its races."""
+
+    def of(self, model: RaceModel) -> RaceModel:
+        """Return the model with this state in place of its own; everything else is shared."""
+        return replace(model, state=self.state, about=replace(model.about, state_through=self.through))
+
+
+class LiveForm:
+    """Results in, states out. One per loaded model; `fold` is called from one thread at a time.
+
+    Holds at most two states beside the one that it was given: the one in use, and one some races back.
+
+    Args:
+        base: The state that the model was saved with; never changed.
+        about: What the model says of itself.
+    """
+
+    def __init__(self, base: State, about: About) -> None:
+        self._about = about
+        self._forward = Forward(base)
+        self._snapshot = Snapshot(base, 0, about.state_through)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is known now."""
+        return self._snapshot
+
+    def fold(self, results: Sequence[Stored]) -> Snapshot:
+        """Return what is known after these results too: the form of one walk over everything, to the last bit.
+
+        Args:
+            results: As the store gives them (`results.since(snapshot.seq)`), in any order; a race told again counts
+                as it was told last.
+        """
+        if not results:
+            return self._snapshot
+        self._forward = self._forward.after([self._told(result) for result in results])
+        newest = max(int(result.seq or 0) for result in results)
+        races = self._forward.races
+        last = max((str(each.races.day[0].astype("datetime64[D]")) for each in races), default="")
+        self._snapshot = Snapshot(
+            state=self._forward.state,
+            seq=max(self._snapshot.seq, newest),
+            through=max(self._about.state_through, last),
+            folded=len(races),
+            known=len(self._forward.known),
+            waiting=tuple(each.key for each in self._forward.waiting),
+        )
+        return self._snapshot
+
+    def _told(self, result: Stored) -> Told:
+        return told(result.race_key, int(result.seq or 0), orjson.loads(result.runners), self._about.overround)
