@@ -47,21 +47,45 @@ class Told:
         return frozenset(_horses(self.races))
 
 
-def told(key: str, seq: int, runners: Iterable[Mapping[str, Any]], overround: str = MULTIPLICATIVE) -> Told:
-    """Return the result of a race.
+@dataclass(frozen=True)
+class Telling:
+    """The result of a race as it comes out of a store."""
+
+    key: str
+    """What stays the same when the race is told again."""
+    seq: int
+    """The larger is the later."""
+    runners: Sequence[Mapping[str, Any]]
+    """Canonical rows (`oracle.race.COLUMNS`), in the order of the card. The id of a participant may be missing: it is
+    then the one that its name last ran under."""
+
+
+def told(tellings: Iterable[Telling], overround: str = MULTIPLICATIVE) -> list[Told]:
+    """Return the results of races, of each race the latest telling.
 
     Args:
-        key: What stays the same when the race is told again.
-        seq: The larger is the later.
-        runners: Canonical rows (`oracle.race.COLUMNS`) of the race, in the order of the card. An id may be missing:
-            it is then the one that the name last ran under.
+        tellings: In any order.
         overround: How the margin is taken out of the odds.
     """
-    frame = pd.DataFrame(list(runners)).reindex(columns=list(DTYPES))
-    moments = {name: pd.to_datetime(frame[name], utc=name == "off") for name in ("off", "date")}
+    latest: dict[str, Telling] = {}
+    for each in tellings:
+        if each.key not in latest or latest[each.key].seq < each.seq:
+            latest[each.key] = each
+    rows = [{**row, "race_id": each.key} for each in latest.values() for row in each.runners]
+    races = from_frame(_frame(rows), overround)
+    at = {key: i for i, key in enumerate(races.texts["race_id"][races.offsets[:-1]])}
+    nobody = races.slice(0, 0)
+    return [
+        Told(each.key, each.seq, races.slice(at[each.key], at[each.key] + 1) if each.key in at else nobody)
+        for each in latest.values()
+    ]
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(DTYPES))
+    moments = {name: pd.to_datetime(frame[name], utc=name == "off", format="ISO8601") for name in ("off", "date")}
     flags = {name: frame[name].eq(True) for name, kind in DTYPES.items() if kind == "bool"}  # missing is not true
-    frame = frame.assign(**moments, **flags).astype(dict(DTYPES))
-    return Told(key, seq, from_frame(frame, overround))
+    return frame.assign(**moments, **flags).astype(dict(DTYPES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,25 +126,25 @@ class Forward:
         return replace(self._walked(live), known=known, waiting=waiting)
 
     def _walked(self, live: tuple[Told, ...]) -> Forward:
+        """Return what is known after these races, from the latest state that none of the changes lies before."""
         same = _common(self.races, live)
         if same == len(self.races) == len(live):
             return self
-        begin, state = next(
-            (at, state) for at, state in ((len(self.races), self.state), self.checkpoint, (0, self.base)) if at <= same
-        )
         checkpoint = self.checkpoint if self.checkpoint[0] <= same else (0, self.base)
-        state = state.copy()
         keep = len(live) - TAIL
-        if keep - checkpoint[0] >= TAIL and begin <= keep:
-            _fold(state, live[begin:keep])
-            checkpoint, begin = (keep, state.copy()), keep
-        _fold(state, live[begin:])
-        return Forward(self.base, live, state=state, checkpoint=checkpoint)
+        if keep - checkpoint[0] >= TAIL:
+            begin, state = checkpoint
+            checkpoint = (keep, _folded(state, live[begin:keep]))
+        begin, state = (len(self.races), self.state) if same == len(self.races) else checkpoint
+        return Forward(self.base, live, state=_folded(state, live[begin:]), checkpoint=checkpoint)
 
 
-def _fold(state: State, races: Sequence[Told]) -> None:
+def _folded(state: State, races: Sequence[Told]) -> State:
+    """Return another state that knows these races too."""
+    state = state.copy()
     if races:
         state.walk(booked(joined([each.races for each in races]), state))
+    return state
 
 
 def booked(races: Races, state: State) -> Races:

@@ -14,7 +14,7 @@ from typing import Protocol
 import orjson
 
 from oracle.ensemble.race_model import About, RaceModel
-from oracle.features.forward import Forward, Told, told
+from oracle.features.forward import Forward, Telling, told
 from oracle.features.state import State
 
 
@@ -87,7 +87,8 @@ class LiveForm:
         """
         if not results:
             return self._snapshot
-        self._forward = self._forward.after([self._told(result) for result in results])
+        tellings = [Telling(r.race_key, int(r.seq or 0), orjson.loads(r.runners)) for r in results]
+        self._forward = self._forward.after(told(tellings, self._about.overround))
         newest = max(int(result.seq or 0) for result in results)
         races = self._forward.races
         last = max((str(each.races.day[0].astype("datetime64[D]")) for each in races), default="")
@@ -100,6 +101,3 @@ class LiveForm:
             waiting=tuple(each.key for each in self._forward.waiting),
         )
         return self._snapshot
-
-    def _told(self, result: Stored) -> Told:
-        return told(result.race_key, int(result.seq or 0), orjson.loads(result.runners), self._about.overround)
