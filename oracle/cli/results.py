@@ -59,7 +59,7 @@ def _told(report: StoredReport) -> str:
         f"  accepted    {report.rows_accepted:>10,}",
         f"  duplicate   {report.rows_duplicate:>10,}",
         f"  quarantined {report.rows_quarantined:>10,}",
-        *(f"    {count:>10,}  {code}" for code, count in report.reasons.most_common(5)),
+        *(f"    {count:>10,}  {code}" for code, count in list(report.reasons.items())[:5]),
         *(f"  {row['file']} line {row['line']}: {row['reason']}" for row in report.refused[:5]),
     ]
     return "\n".join(lines)

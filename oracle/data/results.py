@@ -9,10 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pandas as pd
 
@@ -38,29 +40,26 @@ def results(accepted: pd.DataFrame, received_at: dt.datetime) -> Iterator[RaceRe
             a participant stays missing: who it is decides the form that it is folded into.
         received_at: When it was told, with a time zone.
     """
-    begins = accepted["race_id"].ne(accepted["race_id"].shift()).cumsum()
-    for _, rows in accepted.groupby(begins, sort=False):
-        first = rows.iloc[0]
-        off = first["off"].to_pydatetime()
-        place = place_key(first["course"], off)
+    columns = {c.name: _plain(accepted[c.name]) for c in COLUMNS}
+    offs = [moment.to_pydatetime() for moment in accepted["off"]]
+    changes = np.flatnonzero(accepted["race_id"].ne(accepted["race_id"].shift()).to_numpy(dtype=bool))
+    for first, end in pairwise([*changes.tolist(), len(accepted)]):
+        race_id, course = str(columns["race_id"][first]), str(columns["course"][first])
         yield RaceResult(
-            race_id=None if first["race_id"] == place else first["race_id"],
-            race_key=first["race_id"],
-            course=first["course"],
-            off=off,
+            race_id=None if race_id == place_key(course, offs[first]) else race_id,
+            race_key=race_id,
+            course=course,
+            off=offs[first],
             received_at=received_at,
-            source=first["source"],
-            runners=_as_json(rows),
+            source=str(columns["source"][first]),
+            runners=_as_json(columns, first, end),
         )
 
 
-def _as_json(rows: pd.DataFrame) -> str:
-    """Return the rows as canonical JSON: the same content is the same text; what is missing is left out."""
-    columns = {c.name: _plain(rows[c.name]) for c in COLUMNS}
-    documents = [
-        {name: values[at] for name, values in columns.items() if values[at] is not None} for at in range(len(rows))
-    ]
-    return orjson.dumps(documents).decode()
+def _as_json(columns: Mapping[str, Sequence[object]], first: int, end: int) -> str:
+    """Return some rows as canonical JSON: the same content is the same text; what is missing is left out."""
+    rows = [{name: v[at] for name, v in columns.items() if v[at] is not None} for at in range(first, end)]
+    return orjson.dumps(rows).decode()
 
 
 def _plain(column: pd.Series) -> list[object]:
@@ -80,11 +79,11 @@ class StoredReport:
     rows_accepted: int = 0
     rows_duplicate: int = 0
     rows_quarantined: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, int] = field(default_factory=dict)
     """Quarantined rows by the code of their reason."""
     refused: list[dict[str, object]] = field(default_factory=list)
     """The first quarantined rows: file, line, reason."""
-    notes: Counter[str] = field(default_factory=Counter)
+    notes: dict[str, int] = field(default_factory=dict)
     races_new: int = 0
     races_same: int = 0
     races_corrected: int = 0
@@ -153,8 +152,8 @@ def _count(report: StoredReport, checked: Checked, file: pd.Series, line: pd.Ser
     report.rows_accepted += len(checked.accepted)
     report.rows_duplicate += len(checked.duplicates)
     report.rows_quarantined += len(checked.quarantined)
-    report.reasons.update(code_of(reason) for reason in checked.reasons)
-    report.notes.update(checked.notes)
+    report.reasons = _sum(report.reasons, Counter(code_of(reason) for reason in checked.reasons))
+    report.notes = _sum(report.notes, checked.notes)
     for at, reason in zip(checked.quarantined, checked.reasons, strict=True):
         if len(report.refused) < MOST_SHOWN:
             report.refused.append({"file": file.iloc[at], "line": int(line.iloc[at]), "reason": reason})
@@ -162,6 +161,10 @@ def _count(report: StoredReport, checked: Checked, file: pd.Series, line: pd.Ser
         first, last = checked.accepted["date"].min().date(), checked.accepted["date"].max().date()
         report.first_date = min(report.first_date or first, first)
         report.last_date = max(report.last_date or last, last)
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict((Counter(one) + Counter(other)).most_common())
 
 
 def _count_receipts(report: StoredReport, receipts: Iterable[Receipt]) -> None:

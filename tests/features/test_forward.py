@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.data.cards import cards_of
+from oracle.data.results import results
 from oracle.features import build, forward
 from oracle.features.forward import Forward, Standing, Telling, Told, told
 from oracle.features.ledger import KNOWN_AFTER
 from oracle.features.races import from_cards, from_frame
 from oracle.features.state import State
 from oracle.race import Status
-from tests.features.conftest import _simulated
+from tests.features.conftest import History, _simulated
 from tests.features.test_training_and_serving import assert_equal_books, same
 
 TRAINED = 140
@@ -186,3 +188,32 @@ def test_cards_read_the_carried_form_as_they_would_a_retrained_one() -> None:
     read = [build.card(from_cards([card], s.alias), "market", s).values for s in (known.state, whole)]
     assert same(*read)
     assert not np.isnan(read[0]).all()
+
+
+def test_a_month_of_results_folded_as_they_come_gives_the_cards_of_a_retraining(long_past: History) -> None:
+    """On real races: half of the results in the order of their offs, the others late by days, five told anew."""
+    table = long_past.table.sort_values(["off", "race_id", "number", "horse_id"], ignore_index=True)
+    last = table["date"].max()
+    history = table[table["date"] < last - pd.Timedelta(days=40)]
+    month = table[(table["date"] >= history["date"].max()) & (table["date"] < last - pd.Timedelta(days=10))]
+    month = month[~month["race_id"].isin(history["race_id"])]
+    base = State()
+    base.walk(from_frame(history))
+    stored = list(results(month, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
+    chance = np.random.default_rng(1)
+    late = np.where(chance.random(len(stored)) < 0.5, chance.integers(1, 40, len(stored)), 0)
+    order = np.argsort(np.arange(len(stored)) + late, kind="stable").tolist()
+    known = Forward.of(base)
+    for seq, at in enumerate([*order, *order[:5]], start=1):
+        wrong = at in order[:5] and seq <= len(order)
+        runners = orjson.loads(stored[at].runners)
+        if wrong:
+            runners = [{**row, "time_s": 99.0} for row in runners]
+        known = known.after(told([Telling(stored[at].race_key, seq, runners)]))
+    whole = State()
+    whole.walk(from_frame(pd.concat([history, month], ignore_index=True)))
+    assert len(known.races) > 30
+    assert_equal_books(known.state, whole)
+    cards = list(cards_of(table[table["date"] >= last - pd.Timedelta(days=10)]))
+    read = [build.card(from_cards(cards, s.alias), "market", s).values for s in (known.state, whole)]
+    assert same(*read)
