@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import orjson
 
@@ -16,10 +17,28 @@ from oracle.ensemble.about import About
 from oracle.ensemble.race_model import RaceModel
 from oracle.features.forward import Forward, Standing, Telling, Told, told
 from oracle.features.state import State
-from oracle.store import RaceResult
 
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 """What rows that are not canonical raise, one way or another."""
+
+
+class Stored(Protocol):
+    """A result as the store gives it back (`oracle.store.RaceResult`)."""
+
+    @property
+    def seq(self) -> int:
+        """Number of this telling: grows with each one stored."""
+        ...
+
+    @property
+    def race_key(self) -> str:
+        """What stays the same when the race is told again."""
+        ...
+
+    @property
+    def runners(self) -> str:
+        """Canonical rows as JSON text."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +84,7 @@ class LiveForm:
         """What is known now."""
         return self._snapshot
 
-    def fold(self, results: Sequence[RaceResult]) -> Snapshot:
+    def fold(self, results: Sequence[Stored]) -> Snapshot:
         """Return what is known after these results too: the form of one walk over everything, to the last bit.
 
         Args:
@@ -91,7 +110,7 @@ class LiveForm:
         return self._snapshot
 
 
-def _readable(results: Sequence[RaceResult], overround: str) -> tuple[list[Told], list[str]]:
+def _readable(results: Sequence[Stored], overround: str) -> tuple[list[Told], list[str]]:
     """Return what was told of the races, and the keys of those whose rows cannot be read.
 
     One row that somebody wrote past our checks must not keep every later result from the form.
@@ -105,5 +124,5 @@ def _readable(results: Sequence[RaceResult], overround: str) -> tuple[list[Told]
     return [each for tellings, _ in parts for each in tellings], [key for _, keys in parts for key in keys]
 
 
-def _telling(result: RaceResult) -> Telling:
+def _telling(result: Stored) -> Telling:
     return Telling(result.race_key, result.seq, orjson.loads(result.runners))
