@@ -32,6 +32,17 @@ FLOORS: dict[str, int] = {
     "oracle.ranking": 1,
     "oracle.staking": 1,
     "oracle.leakage": 1,
+    **dict.fromkeys(
+        (
+            f"oracle.experiment.{n}"
+            for n in (
+                *("assignment", "sizing", "sequential", "betting", "observed", "arms", "health", "plan"),
+                *("verdict", "simulate", "pictures", "report"),
+            )
+        ),
+        1,
+    ),
+    "oracle.experiment": 1,
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
@@ -69,7 +80,7 @@ FLOORS: dict[str, int] = {
     "jobs": 5,
 }
 """Floor of each module, or of each whole room: the longest name that fits a module decides."""
-SPLIT = {"oracle", "oracle.data", "oracle.registry", "oracle.tracking", "oracle.tuning"}
+SPLIT = {"oracle", "oracle.data", "oracle.experiment", "oracle.registry", "oracle.tracking", "oracle.tuning"}
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
 PURE = 2
 OUTSIDE = {"ray", "mlflow", "boto3", "botocore", "sqlalchemy"}
