@@ -8,6 +8,7 @@ import typer
 
 from oracle import process
 from oracle.cli import output
+from oracle.cli.ab import ab
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.explain import explain
@@ -40,7 +41,8 @@ for command in (
     *(models, card, predict, explain, serve),
 ):
     app.command()(command)
-app.add_typer(results, name="results")
+for group in (ab, results):
+    app.add_typer(group)
 
 
 def main(*first: str) -> None:
