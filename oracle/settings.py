@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
@@ -196,6 +196,15 @@ class ServingSettings(Policy):
     max_body_bytes: int = Field(262_144, ge=1024, description="Largest request body accepted.")
 
 
+class StoreSettings(Policy):
+    """Where predictions, results, events and experiments are kept."""
+
+    uri: SecretStr | None = Field(
+        None,
+        description="Database: `postgresql://user:password@host/name`, `sqlite:///path`; by default a file under home.",
+    )
+
+
 class Settings(BaseSettings):
     """The whole tree. Environment: ORACLE_HOME, ORACLE_SPLIT__TEST_SHARE, ...; file: oracle.toml or ORACLE_CONFIG."""
 
@@ -215,6 +224,7 @@ class Settings(BaseSettings):
     leak: LeakPolicy = LeakPolicy()
     gate: GatePolicy = GatePolicy()
     tracking: TrackingSettings = TrackingSettings()
+    store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()
     guardrails: GuardrailPolicy = GuardrailPolicy()

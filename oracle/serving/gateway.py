@@ -8,6 +8,7 @@ one that works.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from oracle.serving.body import read_card
 from oracle.serving.exotics import exotics as combinations
 from oracle.serving.messages import CardMessage, ExplainedMessage, ModelMessage, PredictionMessage, answer, explained
 from oracle.serving.version import Served, Source, Target
-from oracle.store import Prediction, Store
+from oracle.store import Prediction, Store, race_key
 
 Told = TypeVar("Told", bound=PredictionMessage)
 
@@ -162,22 +163,27 @@ class Gateway:
 
     def _kept(self, card: CardMessage, told: Told) -> Told:
         """Write an answer to our store and hand it back: what cannot be written is not answered."""
-        self._store.record(
-            Prediction(
-                prediction_id=told.prediction_id,
-                at=told.at,
-                race_id=told.race_id,
-                model_name=told.model.name,
-                model_version=told.model.version,
-                card=card.model_dump_json(exclude_unset=True),
-                answer=told.model_dump_json(),
-            )
+        race, text = race_key(card.race_id, card.course, card.off), card.model_dump_json(exclude_unset=True)
+        row = Prediction(
+            prediction_id=told.prediction_id,
+            at=told.at,
+            race_id=told.race_id,
+            race_key=race,
+            course=card.course,
+            off=card.off,
+            unit=race,
+            model_name=told.model.name,
+            model_version=told.model.version,
+            card_key=hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
+            card=text,
+            answer=told.model_dump_json(),
         )
+        self._store.predictions.add([row])
         return told
 
     def prediction(self, prediction_id: str) -> str | None:
         """Return an earlier answer as JSON, exactly as it was given, or None where there is none of that id."""
-        found = self._store.prediction(prediction_id)
+        found = self._store.predictions.get(prediction_id)
         return None if found is None else found.answer
 
     def health(self) -> HealthMessage:

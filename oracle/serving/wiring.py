@@ -80,7 +80,7 @@ def gateway(wiring: Wiring) -> Gateway:
     Raises:
         Unavailable: our store cannot be opened.
     """
-    return Gateway(Registered(wiring.settings), store.embedded(wiring.settings.root), wiring.target)
+    return Gateway(Registered(wiring.settings), store.open(wiring.settings), wiring.target)
 
 
 def ray_environment(address: str | None) -> dict[str, str]:

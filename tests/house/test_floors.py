@@ -66,7 +66,9 @@ FLOORS: dict[str, int] = {
         ),
         3,
     ),
-    **dict.fromkeys((f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "spool")), 3),
+    **dict.fromkeys(
+        (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool")), 3
+    ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.store": 3,

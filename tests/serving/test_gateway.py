@@ -114,7 +114,7 @@ def test_an_answer_can_be_read_again_byte_by_byte(standing: Gateway, world: Worl
 def test_the_card_is_kept_so_that_it_can_be_asked_again(world: World, model: object, store: Store):
     gateway = Gateway(Shelf(production=model), store, Target(), now=lambda: NOON, new_id=lambda: "p1")
     gateway.predict(world.body)
-    kept = store.prediction("p1")
+    kept = store.predictions.get("p1")
     assert kept is not None
     assert (kept.at, kept.race_id, kept.model_name, kept.model_version) == (NOON, "tomorrow-1", "m", "production")
     assert CardMessage.model_validate_json(kept.card).as_card() == world.card
