@@ -79,11 +79,14 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
         weight = np.exp(np.repeat(exponent, size) * log)
         total = sum_by_race(weight, offsets)
         slope = sum_by_race(weight * log, offsets)
-        open_ = slope < 0
-        step = np.log(total, out=np.zeros_like(total), where=open_)
-        step = np.divide(-step * total, slope, out=np.zeros_like(total), where=open_)
+        if (slope < 0).all():  # as on a card with odds: no race has to be left out
+            step = -np.log(total) * total / slope
+        else:
+            open_ = slope < 0
+            step = np.log(total, out=np.zeros_like(total), where=open_)
+            step = np.divide(-step * total, slope, out=np.zeros_like(total), where=open_)
         exponent += step
-        if np.all(np.abs(step) < 1e-13):
+        if (np.abs(step) < 1e-13).all():
             break
     return normalise(np.exp(np.repeat(exponent, size) * log), offsets)
 
