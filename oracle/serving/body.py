@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from oracle.errors import BadCard
 from oracle.serving.messages import MAX_RUNNERS, MIN_RUNNERS, CardMessage, RunnerMessage
+from oracle.serving.ordinary import ordinary
 
 MAX_PROBLEMS = 20
 """A card of forty bad runners gets the first twenty reasons: more help nobody."""
@@ -56,6 +57,16 @@ def _bad(kind: str, message: str, **more: str | None) -> MalformedCard:
 
 def read_card(body: bytes) -> CardMessage:
     """Return the card in `body` (UTF-8 JSON).
+
+    Raises:
+        MalformedCard: with the field and the reason of each problem.
+    """
+    card = ordinary(body)
+    return card if card is not None else read_carefully(body)
+
+
+def read_carefully(body: bytes) -> CardMessage:
+    """Return the card in `body`, or say all that is wrong with it; `read_card` comes here with what is not ordinary.
 
     Raises:
         MalformedCard: with the field and the reason of each problem.
