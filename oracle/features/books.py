@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from oracle.compiled import compiled
 from oracle.features import keys
 from oracle.features.keys import SEPARATOR, spelled
 from oracle.features.ledger import Ledger, _fade
@@ -191,7 +191,7 @@ def _tables(books: Books) -> tuple[Tables, Tables, Tables, Floats, Bools]:
     return books.value, books.weight, books.last, books.half_life, books.best
 
 
-@njit(cache=True)
+@compiled()
 def _read_books(accounts, at, begin, values, weights, lasts, half_life, best, value, weight, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     for k in range(len(accounts)):
         of_value, of_weight, of_last = values[k], weights[k], lasts[k]
