@@ -75,8 +75,9 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
     size = np.diff(offsets)
     log = np.log(raw)
     exponent = np.zeros(size.size)
+    one = size.size == 1  # a card: its exponent needs no spreading over races
     for _ in range(60):
-        weight = np.exp(np.repeat(exponent, size) * log)
+        weight = np.exp((exponent if one else np.repeat(exponent, size)) * log)
         total = sum_by_race(weight, offsets)
         slope = sum_by_race(weight * log, offsets)
         if (slope < 0).all():  # as on a card with odds: no race has to be left out
