@@ -205,7 +205,7 @@ def judged(
         treatments=(treatment,),
         shares=(policy.share,),
         mean=float(np.clip(found.races.control.mean(), *POSSIBLE_MEANS)),
-        sd=tuned.get("sd", SD),
+        sd=tuned.get("sd") or SD,
         rho=min(tuned.get("rho") or ASSUMED_RHO, 0.9999),
         races_per_day=found.races_per_day,
         policy=policy.model_copy(update={"min_days": 0.0, "min_predictions": 0, "max_days": ENDLESS}),
@@ -245,7 +245,7 @@ def sizes(numbers: Mapping[str, Any], policy: ExperimentPolicy) -> dict[str, Any
         policy: Effect wanted, share of the treatment, chances of error.
     """
     rho, sd = numbers["rho"], numbers["sd"]
-    if rho is None or not sd or not rho < 1.0:
+    if not numbers["decisive"] or rho is None or not sd or not rho < 1.0:
         return None
     question = Question(numbers["mean"], sd, policy.effect, policy.alpha, policy.power)
     one, other = paired(question, rho), unpaired(question, policy.share)

@@ -78,7 +78,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_first_fair_date_lies_after_the_training_of_both() -> None:
     assert begin(None, trained("2015-02-01"), trained("2015-02-10")) == dt.date(2015, 2, 11)
-    assert begin(dt.date(2015, 3, 1), trained("2015-02-01"), trained("2015-02-10")) == dt.date(2015, 6, 1)
+    assert begin(dt.date(2015, 3, 1), trained("2015-02-01"), trained("2015-02-10")) == dt.date(2015, 3, 1)
 
 
 @pytest.mark.parametrize("since", ["2015-02-10", "2015-01-01"])
