@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 
 from oracle import __version__
 from oracle.errors import BadInput, OracleError
-from oracle.serving.body import MalformedCard, Problem
+from oracle.serving.body import Malformed, MalformedCard, Problem
 from oracle.serving.gateway import Gateway, HealthMessage
 from oracle.serving.messages import CardMessage, ExplainedMessage, PredictionMessage, RefusalMessage
 from oracle.serving.query import PARAMETERS, read_query
@@ -155,7 +155,7 @@ def _header(name: str, value: str, allowed: str) -> MalformedCard:
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(OracleError)
     async def ours(_: Request, error: OracleError) -> JSONResponse:
-        if isinstance(error, MalformedCard):
+        if isinstance(error, Malformed):
             return _refuse(422, error.problems)
         status = 413 if isinstance(error, _TooLarge) else 404 if isinstance(error, _NoSuchPrediction) else 503
         kind = type(error).__name__.removeprefix("_")
