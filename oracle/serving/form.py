@@ -13,7 +13,8 @@ from typing import Protocol
 
 import orjson
 
-from oracle.ensemble.race_model import About, RaceModel
+from oracle.ensemble.about import About
+from oracle.ensemble.race_model import RaceModel
 from oracle.features.forward import Forward, Telling, told
 from oracle.features.state import State
 

@@ -1,0 +1,1 @@
+"""Two versions on the same races: who is assigned to which arm."""
