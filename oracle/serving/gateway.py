@@ -20,17 +20,18 @@ from oracle.ensemble.explain import meanings, shortened
 from oracle.errors import OracleError
 from oracle.experiment.assignment import arm as arm_of
 from oracle.experiment.assignment import position, pseudonym
-from oracle.race import CardExplanation
+from oracle.race import CardExplanation, RaceCard
 from oracle.serving.body import read_card
 from oracle.serving.caller import NOBODY, Caller
 from oracle.serving.challenger import Asking, Fallback, Reply
 from oracle.serving.exotics import exotics as combinations
+from oracle.serving.members import Members
 from oracle.serving.messages import ExplainedMessage, ModelMessage, PredictionMessage, answer, explained
 from oracle.serving.metrics import Tally
 from oracle.serving.query import NOTHING_ASKED, Query
 from oracle.serving.request import Asked, Told, row_of, scoring_of, told_by_challenger, told_by_control
 from oracle.serving.routing import CONTROL, InForce, Routing, Running, assigned, in_force, read_routing
-from oracle.serving.scoring import Scorer, card_key, here
+from oracle.serving.scoring import Scored, card_key
 from oracle.serving.shadow import Shadow, ShadowPolicy, Work
 from oracle.serving.slot import Loaded, Slot
 from oracle.serving.version import Source, Target
@@ -57,8 +58,8 @@ class Kit:
     key: bytes = b""
     """Key of assignment and of pseudonyms: who does not know it can neither choose an arm nor tell a user."""
     shadow: ShadowPolicy = field(default_factory=ShadowPolicy)
-    scorer: Scorer = here
-    """How the control scores."""
+    members: Members | None = None
+    """The members of the control where they stand in deployments of their own; None: all in this process."""
     tally: Tally = field(default_factory=Tally)
     replica: str = "here"
 
@@ -101,8 +102,9 @@ class Gateway:
         """Why the last `user_config` is not in force; None where it is."""
         self.trouble: OracleError | None = None
         """Why results and experiments are not looked at; None where they are."""
-        self.slot = Slot(source, store.results, now=now, scorer=self.kit.scorer)
+        self.slot = Slot(source, store.results, now=now)
         self.commit = GroupCommit(store)
+        self._reported: dict[str, int] = {}
         self.shadow = Shadow(self._score_beside, self.kit.shadow)
         self.slot.follow(self._default)
 
@@ -204,7 +206,7 @@ class Gateway:
         elif query.explain:
             told, why = await asyncio.to_thread(self._priced, asked, loaded, query)
         else:
-            told = told_by_control(self.slot.score([asked.card], loaded)[0], loaded)
+            told = told_by_control((await self._by_control([asked.card], loaded))[0], loaded)
         if reply is not None and not isinstance(reply, Reply):
             told = replace(told, fallback=reply)
             self.kit.tally.count("oracle_fallbacks", asked.arm, reply)
@@ -220,6 +222,11 @@ class Gateway:
     async def _challenged(self, asked: Asked) -> Reply | Fallback:
         arm = next(each for each in asked.routing.arms if each.name == asked.arm)
         return await self.kit.challengers[arm.name].score([asked.card], arm.target)
+
+    async def _by_control(self, cards: Sequence[RaceCard], loaded: Loaded) -> list[Scored]:
+        if self.kit.members is None:
+            return self.slot.score(cards, loaded)
+        return await self.kit.members.score(loaded, cards)
 
     def _asked(self, body: bytes, query: Query, raw: bytes, caller: Caller, routing: InForce) -> Asked:
         message = read_card(body)
@@ -311,7 +318,7 @@ class Gateway:
         if arm == CONTROL:
             loaded = self.slot.held()
             began = time.perf_counter()
-            scored = self.slot.score(cards, loaded)
+            scored = await self._by_control(cards, loaded)
             label, form = loaded.label, loaded.seq
             spent = (time.perf_counter() - began) * 1000 / len(work)
         else:
@@ -327,6 +334,17 @@ class Gateway:
             ]
         )
         return True
+
+    def shadow_since(self) -> dict[str, int]:
+        """Return how much shadow work was scored, shed and failed since this was asked last."""
+        so_far = {
+            "scored": self.shadow.done,
+            "shed": self.shadow.shed + self.commit.shed,
+            "failed": self.shadow.failed,
+        }
+        since = {name: count - self._reported.get(name, 0) for name, count in so_far.items()}
+        self._reported = so_far
+        return since
 
     def prediction(self, prediction_id: str) -> str | None:
         """Return an earlier answer as JSON, exactly as it was given, or None where there is none of that id."""

@@ -43,6 +43,7 @@ METRICS: Mapping[str, Metric] = {
     "oracle_shadow_lag_seconds": Metric("gauge", (), "How long the card scored last had waited."),
     "oracle_commit_seconds": Metric("gauge", (), "How long the last transaction of answers took."),
     "oracle_commit_depth": Metric("gauge", (), "Answers that wait for their commit."),
+    "oracle_members_scored_here": Metric("counter", ("member",), "Scores that a member's deployment did not give."),
     "oracle_routing_rejections": Metric("counter", (), "Values of user_config that were refused."),
     "oracle_form_seq": Metric("gauge", (), "Number of the last result in the form."),
     "oracle_ndcg_at_3": Metric("gauge", ("experiment", "arm"), "Running NDCG@3 of each arm on the races run since."),

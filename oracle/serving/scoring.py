@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +22,6 @@ class Scored:
     said: CardPrediction
     features: str
     """Fingerprint of the card's feature matrix; empty where the model shows none."""
-
-
-Scorer = Callable[[Predictor, Sequence[RaceCard]], list[Scored]]
 
 
 def here(model: Predictor, cards: Sequence[RaceCard]) -> list[Scored]:

@@ -18,7 +18,7 @@ from oracle.errors import BadSetting, OracleError, Unavailable
 from oracle.race import RaceCard
 from oracle.serving.form import LiveForm, Snapshot, Stored
 from oracle.serving.messages import ModelMessage
-from oracle.serving.scoring import Scored, Scorer, here
+from oracle.serving.scoring import Scored, here
 from oracle.serving.version import Predictor, Served, Source, Target, label
 
 LOOK_AGAIN = dt.timedelta(seconds=5)
@@ -62,7 +62,6 @@ class Slot:
         source: Where versions come from.
         results: Results that move the form; None where none do.
         now: The clock, UTC.
-        scorer: How a loaded model scores: in this process, or through its members elsewhere.
     """
 
     def __init__(
@@ -71,9 +70,8 @@ class Slot:
         results: ResultsRead | None,
         *,
         now: Callable[[], dt.datetime],
-        scorer: Scorer = here,
     ) -> None:
-        self._source, self._results, self._now, self._scorer = source, results, now, scorer
+        self._source, self._results, self._now = source, results, now
         self._changing = threading.Lock()
         self._served: Served | None = None
         self._form: LiveForm | None = None
@@ -140,7 +138,7 @@ class Slot:
         Raises:
             OracleError: nothing stands here, or a card cannot be scored.
         """
-        return self._scorer((loaded or self.held()).model, cards)
+        return here((loaded or self.held()).model, cards)
 
     def _load(self, target: Target) -> None:
         self._asked_at, self._asked = self._now(), target

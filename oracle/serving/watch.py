@@ -55,8 +55,8 @@ class Watch:
         self,
         pulse: Callable[[], Pulse],
         *,
-        on_results: Callable[[], None],
-        on_experiments: Callable[[], None],
+        on_results: Callable[[], object],
+        on_experiments: Callable[[], object],
         chores: tuple[Chore, ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
