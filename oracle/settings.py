@@ -140,6 +140,44 @@ class GatePolicy(Policy):
     )
 
 
+class GuardrailPolicy(Policy):
+    """What a challenger on live traffic may not do; a breach rolls it back by itself."""
+
+    alpha: float = Field(
+        0.001, gt=0, lt=0.5, description="Chance that a harmless challenger is ever rolled back, each."
+    )
+    min_predictions: int = Field(
+        100, ge=1, description="Predictions of the challenger before latency and failures count."
+    )
+    max_failure_rate: float = Field(
+        0.01, gt=0, lt=1, description="Share of its requests that the control may have to answer in its place."
+    )
+    max_p95_ratio: float = Field(1.5, ge=1, description="Its 95th percentile of latency, times the control's.")
+    p95_slack_ms: float = Field(5.0, ge=0, description="Milliseconds added to that limit, so that noise is no breach.")
+    min_races: int = Field(100, ge=2, description="Races with results before the calibration counts.")
+    max_log_loss_increase: float = Field(
+        0.01, ge=0, description="Nats of log-loss that it may surely lose to the control."
+    )
+
+
+class ExperimentPolicy(Policy):
+    """How two versions are tested on live traffic; frozen into the plan when a test starts."""
+
+    effect: float = Field(
+        0.01, gt=0, lt=1, description="Improvement of NDCG@3 wanted, as a share of the control's mean."
+    )
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="Chance of a false alarm over all looks and all challengers.")
+    power: float = Field(0.8, gt=0, lt=1, description="Chance of seeing the effect in the planned time.")
+    share: float = Field(0.1, gt=0, lt=1, description="Share of the units that a challenger answers.")
+    min_days: float = Field(7.0, ge=0, description="Days before a verdict, or min_predictions, see floors.")
+    min_predictions: int = Field(1000, ge=0, description="Predictions before a verdict, or min_days, see floors.")
+    floors: Literal["either", "both"] = Field(
+        "either", description="Whether one of min_days and min_predictions must be reached, or both."
+    )
+    max_days: float = Field(60.0, gt=0, description="Days after which a test without a decision ends.")
+    sample_ratio_p: float = Field(0.001, gt=0, lt=0.5, description="Sample-ratio p below which nothing is decided.")
+
+
 class TrackingSettings(Policy):
     """Where runs and models are recorded."""
 
@@ -207,6 +245,8 @@ class Settings(BaseSettings):
     tracking: TrackingSettings = TrackingSettings()
     store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
+    experiment: ExperimentPolicy = ExperimentPolicy()
+    guardrails: GuardrailPolicy = GuardrailPolicy()
 
     @classmethod
     def settings_customise_sources(

@@ -15,6 +15,7 @@ from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
 from oracle.cli.predict import predict
+from oracle.cli.results import results
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 from oracle.cli.train import evaluate, train
@@ -39,6 +40,7 @@ for command in (
     *(models, card, predict, explain, serve),
 ):
     app.command()(command)
+app.add_typer(results, name="results")
 
 
 def main(*first: str) -> None:

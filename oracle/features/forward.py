@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -25,26 +26,38 @@ TAIL = 250
 """Latest races that can be told late or anew without walking from the beginning: days of a busy country."""
 
 
+class Standing(StrEnum):
+    """What a told race is to a base state."""
+
+    LIVE = "live"
+    """Later than all the base knows: folded in."""
+    KNOWN = "known"
+    """Within the base's own time, and in it."""
+    WAITING = "waiting"
+    """Within the base's own time and not in it: only another training can take it in at its place."""
+    VOID = "void"
+    """Nobody started."""
+
+
 @dataclass(frozen=True, eq=False)
 class Told:
     """The latest result of one race."""
 
     key: str
-    """What stays the same when the race is told again."""
+    """What stays the same when the race is told again: its id in a walk."""
     seq: int
     """Which telling of all: the larger is the later."""
-    races: Races
-    """The race; none where nobody started (void, or all withdrawn)."""
+    off: float
+    """Off time, seconds since 1970 UTC; NaN where nobody started."""
+    horses: frozenset[str]
+    """Ids of the starters; the name where there is no id."""
+    races: Races | None
+    """The race, as long as it is to be walked."""
 
     @property
     def order(self) -> tuple[float, str]:
-        """Where the race stands in a walk: off time, then race id."""
-        return float(self.races.off[0]), str(self.races.texts["race_id"][0])
-
-    @property
-    def horses(self) -> frozenset[str]:
-        """Ids of the starters; the name where there is no id."""
-        return frozenset(_horses(self.races))
+        """Where the race stands in a walk."""
+        return self.off, self.key
 
 
 @dataclass(frozen=True)
@@ -74,11 +87,19 @@ def told(tellings: Iterable[Telling], overround: str = MULTIPLICATIVE) -> list[T
     rows = [{**row, "race_id": each.key} for each in latest.values() for row in each.runners]
     races = from_frame(_frame(rows), overround)
     at = {key: i for i, key in enumerate(races.texts["race_id"][races.offsets[:-1]])}
-    nobody = races.slice(0, 0)
     return [
-        Told(each.key, each.seq, races.slice(at[each.key], at[each.key] + 1) if each.key in at else nobody)
+        _told(each, races.slice(at[each.key], at[each.key] + 1).alone()) if each.key in at else _void(each)
         for each in latest.values()
     ]
+
+
+def _told(telling: Telling, race: Races) -> Told:
+    ids = (i or n for i, n in zip(race.texts["horse_id"], race.texts["horse"], strict=True))
+    return Told(telling.key, telling.seq, float(race.off[0]), frozenset(i for i in ids if i), race)
+
+
+def _void(telling: Telling) -> Told:
+    return Told(telling.key, telling.seq, np.nan, frozenset(), None)
 
 
 def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -90,40 +111,38 @@ def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Forward:
-    """A base state, the later races told so far, and the state after all of them."""
+    """A base state, what was told of races since, and the state after all of them."""
 
     base: State
-    races: tuple[Told, ...] = ()
-    """Later than the base and folded in, in order."""
-    known: tuple[Told, ...] = ()
-    """Within the base's own time, and in it."""
-    waiting: tuple[Told, ...] = ()
-    """Within the base's own time and not in it: only another training can take them in at their place."""
-    state: State = field(default=None)  # type: ignore[assignment]  # the base, where nothing was told
-    checkpoint: tuple[int, State] = field(default=None)  # type: ignore[assignment]
+    state: State
+    checkpoint: tuple[int, State]
     """A state on the way, and how many of the races are in it."""
+    races: tuple[Told, ...] = ()
+    """The races that are folded in, in order."""
+    latest: Mapping[str, tuple[Told, Standing]] = field(default_factory=dict)
+    """The latest telling of every race."""
 
-    def __post_init__(self) -> None:
-        if self.state is None:
-            object.__setattr__(self, "state", self.base)
-        if self.checkpoint is None:
-            object.__setattr__(self, "checkpoint", (0, self.base))
+    @classmethod
+    def of(cls, base: State) -> Forward:
+        """Return what is known before anything was told."""
+        return cls(base, base, (0, base))
+
+    def keys(self, standing: Standing) -> tuple[str, ...]:
+        """Return the keys of the races of that standing, in the order in which they were first told."""
+        return tuple(key for key, (_, its) in self.latest.items() if its is standing)
 
     def after(self, new: Iterable[Told]) -> Forward:
         """Return what is known once these are told too; of each race the latest telling counts.
 
         The state is that of one walk over the base's history and `races`, to the last bit, whatever came when.
         """
-        latest = {each.key: each for each in (*self.races, *self.known, *self.waiting)}
+        latest = dict(self.latest)
         for each in new:
-            if each.key not in latest or latest[each.key].seq < each.seq:
-                latest[each.key] = each
-        run = _each_once([each for each in latest.values() if len(each.races)])
-        live = tuple(sorted((each for each in run if each.order[0] > self.base.through), key=lambda each: each.order))
-        within = [each for each in run if each.order[0] <= self.base.through]
-        known = tuple(each for each in within if _knows(self.base, each))
-        waiting = tuple(each for each in within if not _knows(self.base, each))
-        return replace(self._walked(live), known=known, waiting=waiting)
+            if each.key not in latest or latest[each.key][0].seq < each.seq:
+                standing = _standing(self.base, each)
+                latest[each.key] = (each if standing is Standing.LIVE else replace(each, races=None), standing)
+        live = _each_once(each for each, standing in latest.values() if standing is Standing.LIVE)
+        return replace(self._walked(tuple(sorted(live, key=lambda each: each.order))), latest=latest)
 
     def _walked(self, live: tuple[Told, ...]) -> Forward:
         """Return what is known after these races, from the latest state that none of the changes lies before."""
@@ -136,14 +155,14 @@ class Forward:
             begin, state = checkpoint
             checkpoint = (keep, _folded(state, live[begin:keep]))
         begin, state = (len(self.races), self.state) if same == len(self.races) else checkpoint
-        return Forward(self.base, live, state=_folded(state, live[begin:]), checkpoint=checkpoint)
+        return Forward(self.base, _folded(state, live[begin:]), checkpoint, live)
 
 
 def _folded(state: State, races: Sequence[Told]) -> State:
     """Return another state that knows these races too."""
     state = state.copy()
     if races:
-        state.walk(booked(joined([each.races for each in races]), state))
+        state.walk(booked(joined([each.races for each in races if each.races is not None]), state))
     return state
 
 
@@ -182,30 +201,30 @@ def _common(one: Sequence[Told], other: Sequence[Told]) -> int:
     return min(len(one), len(other))
 
 
-def _each_once(run: Sequence[Told]) -> list[Told]:
-    """Return the tellings, of races told under two keys only the later.
+def _each_once(live: Iterable[Told]) -> list[Told]:
+    """Return the tellings, of a race told under two keys only the later.
 
     No horse runs in two races at once: what is off at the same time with a horse in common is the same race.
     """
     kept: dict[float, list[Told]] = {}
-    for each in sorted(run, key=lambda each: each.seq):
-        level = kept.setdefault(each.order[0], [])
-        level[:] = [other for other in level if not other.horses & each.horses] + [each]
+    for each in sorted(live, key=lambda each: each.seq):
+        level = kept.setdefault(each.off, [])
+        level[:] = [*(other for other in level if not other.horses & each.horses), each]
     return [each for level in kept.values() for each in level]
 
 
-def _knows(state: State, race: Told) -> bool:
-    """Tell whether a race within the time of a state is in it.
+def _standing(base: State, race: Told) -> Standing:
+    """Return what a race is to a base state.
 
-    A starter whose latest run is this race proves that it is, one that has not run since proves that it is not. Where
-    all of them have run since, nothing is left to tell by, and the history is taken to be whole.
+    Within the base's time, a starter whose latest run is this race proves that it is known, one that has not run since
+    proves that it is not. Where all of them have run since, nothing is left to tell by, and the history is taken to be
+    whole.
     """
-    ledger, off = state.ledgers["horse"], race.order[0]
-    names = state.names["horse"]
+    if np.isnan(race.off):
+        return Standing.VOID
+    if race.off > base.through:
+        return Standing.LIVE
+    ledger, names = base.ledgers["horse"], base.names["horse"]
     at = [ledger.holders.index.get(names.get(horse, horse), -1) for horse in race.horses]
     last = np.array([np.nan if i < 0 else ledger.last[i] for i in at])
-    return bool((last == off).any() or (last > off).all())
-
-
-def _horses(races: Races) -> list[str]:
-    return [i or n for i, n in zip(races.texts["horse_id"], races.texts["horse"], strict=True) if i or n]
+    return Standing.KNOWN if (last == race.off).any() or (last > race.off).all() else Standing.WAITING

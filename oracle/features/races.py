@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -113,6 +113,19 @@ class Races:
             texts={k: v[a:b] for k, v in self.texts.items()},
             rows=self.rows[a:b],
             overround=self.overround,
+        )
+
+    def alone(self) -> Races:
+        """Return the same races in arrays of their own, which keep nothing of a longer history in memory."""
+        return replace(
+            self,
+            offsets=self.offsets.copy(),
+            off=self.off.copy(),
+            day=self.day.copy(),
+            numbers={k: v.copy() for k, v in self.numbers.items()},
+            texts={k: v.copy() for k, v in self.texts.items()},
+            rows=self.rows.copy(),
+            _codes={},
         )
 
 

@@ -8,22 +8,25 @@ state that is half way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
 
 from oracle.ensemble.about import About
 from oracle.ensemble.race_model import RaceModel
-from oracle.features.forward import Forward, Telling, told
+from oracle.features.forward import Forward, Standing, Telling, Told, told
 from oracle.features.state import State
+
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
+"""What rows that are not canonical raise, one way or another."""
 
 
 class Stored(Protocol):
-    """A result as the store gives it back."""
+    """A result as the store gives it back (`oracle.store.RaceResult`)."""
 
     @property
-    def seq(self) -> int | None:
+    def seq(self) -> int:
         """Number of this telling: grows with each one stored."""
         ...
 
@@ -53,10 +56,12 @@ class Snapshot:
     """Stored results of races that the training knew already."""
     waiting: tuple[str, ...] = ()
     """Race keys of results that need the next training: older than its last race, and not among its races."""
+    unreadable: tuple[str, ...] = ()
+    """Race keys of results whose rows are not those of the runner table: left out."""
 
     def of(self, model: RaceModel) -> RaceModel:
         """Return the model with this state in place of its own; everything else is shared."""
-        return replace(model, state=self.state, about=replace(model.about, state_through=self.through))
+        return model.with_state(self.state, self.through)
 
 
 class LiveForm:
@@ -71,7 +76,7 @@ class LiveForm:
 
     def __init__(self, base: State, about: About) -> None:
         self._about = about
-        self._forward = Forward(base)
+        self._forward = Forward.of(base)
         self._snapshot = Snapshot(base, 0, about.state_through)
 
     @property
@@ -88,17 +93,36 @@ class LiveForm:
         """
         if not results:
             return self._snapshot
-        tellings = [Telling(r.race_key, int(r.seq or 0), orjson.loads(r.runners)) for r in results]
-        self._forward = self._forward.after(told(tellings, self._about.overround))
-        newest = max(int(result.seq or 0) for result in results)
+        tellings, unreadable = _readable(results, self._about.overround)
+        self._forward = self._forward.after(tellings)
         races = self._forward.races
-        last = max((str(each.races.day[0].astype("datetime64[D]")) for each in races), default="")
+        last = max((str(each.races.day[0].astype("datetime64[D]")) for each in races if each.races), default="")
+        again = {result.race_key for result in results}
         self._snapshot = Snapshot(
             state=self._forward.state,
-            seq=max(self._snapshot.seq, newest),
+            seq=max(self._snapshot.seq, *(result.seq for result in results)),
             through=max(self._about.state_through, last),
             folded=len(races),
-            known=len(self._forward.known),
-            waiting=tuple(each.key for each in self._forward.waiting),
+            known=len(self._forward.keys(Standing.KNOWN)),
+            waiting=self._forward.keys(Standing.WAITING),
+            unreadable=(*(key for key in self._snapshot.unreadable if key not in again), *unreadable),
         )
         return self._snapshot
+
+
+def _readable(results: Sequence[Stored], overround: str) -> tuple[list[Told], list[str]]:
+    """Return what was told of the races, and the keys of those whose rows cannot be read.
+
+    One row that somebody wrote past our checks must not keep every later result from the form.
+    """
+    try:
+        return told([_telling(result) for result in results], overround), []
+    except UNREADABLE:
+        if len(results) == 1:
+            return [], [results[0].race_key]
+    parts = [_readable([result], overround) for result in results]
+    return [each for tellings, _ in parts for each in tellings], [key for _, keys in parts for key in keys]
+
+
+def _telling(result: Stored) -> Telling:
+    return Telling(result.race_key, result.seq, orjson.loads(result.runners))
