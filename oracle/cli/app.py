@@ -8,6 +8,7 @@ import typer
 
 from oracle import process
 from oracle.cli import output
+from oracle.cli.ab import ab
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.explain import explain
@@ -41,6 +42,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(results, name="results")
+app.add_typer(ab)
 
 
 def main(*first: str) -> None:
