@@ -106,12 +106,11 @@ class RaceModel:
         if not cards:
             raise BadCard("there is no card to prepare", value=0, allowed="1 or more")
         races = from_cards(cards, self.state.alias, self.about.overround)
-        reading = self.state.read(races)
-        matrix = build.matrix(races, reading, FEATURE_SET)
+        matrix, known = build.cards(races, FEATURE_SET, self.state)
         priced = np.zeros(len(races), dtype=np.bool_)
         if self.market is not None:
             priced = scored(matrix.market, matrix.offsets)
-        return Prepared(races, matrix, ~np.isnan(reading.last["horse"]), priced)
+        return Prepared(races, matrix, known, priced)
 
     def asked(self, prepared: Prepared) -> tuple[str, ...]:
         """Return the members whose scores the answers to prepared cards rest on.

@@ -28,7 +28,6 @@ FLOORS: dict[str, int] = {
         1,
     ),
     "oracle.data": 1,
-    "oracle.experiment": 1,
     "oracle.features": 1,
     "oracle.ranking": 1,
     "oracle.staking": 1,
