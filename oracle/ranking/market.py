@@ -82,8 +82,11 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
         total = sum_by_race(weight, offsets)
         slope = sum_by_race(weight * log, offsets)
         open_ &= slope < 0
-        step = np.log(total, out=np.zeros_like(total), where=open_)
-        step = np.divide(-step * total, slope, out=np.zeros_like(total), where=open_)
+        if open_.all():  # as on a card with odds: no race has to be left out
+            step = -np.log(total) * total / slope
+        else:
+            step = np.log(total, out=np.zeros_like(total), where=open_)
+            step = np.divide(-step * total, slope, out=np.zeros_like(total), where=open_)
         exponent += step
         open_ &= np.abs(step) >= 1e-13
         if not open_.any():

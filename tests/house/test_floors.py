@@ -75,6 +75,7 @@ FLOORS: dict[str, int] = {
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
+    "oracle.experiment.replay": 4,
     # 5: the edges
     "oracle.cli": 5,
     "jobs": 5,
