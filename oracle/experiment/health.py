@@ -71,14 +71,17 @@ def sample_ratio(periods: Sequence[SharePeriod], p_limit: float) -> Finding:
 
 
 def sample_ratio_once(periods: Sequence[SharePeriod]) -> float | None:
-    """Return the smallest chi-square p of the periods: for a single look only; None where nothing was assigned."""
+    """Return the smallest chi-square p of the periods, times their number; None where nothing was assigned.
+
+    For a single look only: at daily looks it is wrong far more often than it says.
+    """
     found = []
     for period in periods:
         expected, counts = expected_shares(period.shares), np.array(period.counts, dtype=np.float64)
         if counts.sum() > 0 and (expected > 0).sum() > 1:
             kept = expected > 0
             found.append(float(chisquare(counts[kept], expected[kept] * counts[kept].sum()).pvalue))
-    return min(found, default=None)
+    return min(1.0, len(found) * min(found)) if found else None
 
 
 def expected_shares(shares: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -18,7 +18,7 @@ from oracle.experiment.arms import Difference, NoResult, compare
 from oracle.experiment.health import Finding, guardrails, sample_ratio, sample_ratio_once
 from oracle.experiment.observed import Observed
 from oracle.experiment.plan import Plan
-from oracle.experiment.sequential import needed
+from oracle.experiment.sequential import needed, needed_to_bet
 
 Decision = Literal["ship", "stop", "continue", "unhealthy"]
 
@@ -104,6 +104,9 @@ def decide(seen: Observed, plan: Plan, now: dt.datetime, *, edited: bool = False
     spoken = [ruling for ruling in rulings if ruling.decision is not None]
     decision: Decision = spoken[0].decision if spoken and spoken[0].decision else "continue"
     causes = [ruling.cause for ruling in spoken if ruling.decision == decision]
+    broken = _guardrails(context)
+    if broken.decision is not None and broken.cause not in causes:
+        causes.append(broken.cause)
     if edited:
         causes.append("the plan was edited after the start: it is not the one that was hashed")
     once = sample_ratio_once(seen.periods)
@@ -116,9 +119,13 @@ def decide(seen: Observed, plan: Plan, now: dt.datetime, *, edited: bool = False
 
 
 def compared(seen: Observed, plan: Plan) -> dict[str, Difference | NoResult]:
-    """Return how the randomised arms differ in each metric that both have."""
+    """Return how the randomised arms differ in each metric that both have.
+
+    In an A/A test the metrics share alpha, for any one of them that differs says that the test is not sound.
+    """
     shared = [name for name in seen.control.metrics if name in seen.treatment.metrics]
-    return {n: compare(seen.control.metrics[n], seen.treatment.metrics[n], alpha=plan.alpha) for n in shared}
+    alpha = plan.alpha / max(1, len(shared)) if plan.mode == "aa" else plan.alpha
+    return {n: compare(seen.control.metrics[n], seen.treatment.metrics[n], alpha=alpha) for n in shared}
 
 
 def _sample_ratio(c: _Context) -> Ruling:
@@ -209,7 +216,9 @@ def days_left(c: _Context) -> float | None:
     sd = a.sd if a.sd else c.plan.size.deviation
     estimate = a.difference if a.difference is not None and a.races >= FEWEST_MEETINGS else wanted
     distance = max(estimate, wanted - estimate, 0.25 * wanted)
-    races = needed(distance, sd, c.plan.size.races, c.plan.alpha, 0.5)
+    races = max(
+        needed(distance, sd, c.plan.size.races, c.plan.alpha, 0.5), needed_to_bet(distance, sd, c.plan.alpha, 0.5)
+    )
     left = max(floor, (races - a.races) / rate, 1.0)
     return min(left, max(c.plan.policy.max_days - c.days, 0.0))
 

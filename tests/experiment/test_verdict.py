@@ -70,6 +70,14 @@ def test_a_breached_guardrail_stops_before_the_floors_are_reached_and_rolls_back
     assert "guardrail failures" in found.causes[0]
 
 
+def test_a_breach_is_said_and_rolls_back_also_where_the_sample_ratio_is_off():
+    broken = observed(paired(drawn(0.01, 50)), treatment=arm(300, failures=40), counts=(1800, 100))
+    found = decide(broken, plan(), after(2))
+    assert found.decision == "unhealthy"
+    assert found.rolls_back
+    assert any("guardrail failures" in cause for cause in found.causes)
+
+
 def test_time_that_runs_out_without_a_decision_stops_and_does_not_undo_one():
     assert decide(observed(paired(drawn(0.004, 300))), plan(), after(61)).decision == "stop"
     assert decide(observed(paired(drawn(0.01, 2500))), plan(), after(61)).decision == "ship"
