@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oracle.errors import BadInput
 from oracle.experiment.accuracy import clustered
-from oracle.experiment.observed import Observed, PairedRaces
+from oracle.experiment.observed import Observed, PairedRaces, SharePeriod
 from oracle.experiment.plan import make, read
 from oracle.experiment.simulate import SHIPPED, STOPPED, UNDECIDED, differences, ended
 from oracle.experiment.sizing import NeverEnds
@@ -146,6 +146,23 @@ def test_races_add_in_the_order_in_which_they_became_known(first: list[float], s
     assert len(both) == len(first) + len(second)
     assert (np.diff(both.known_at) >= 0).all()
     assert both.difference.sum() == pytest.approx(sum(first) + sum(second), abs=1e-9)
+
+
+def test_what_two_days_saw_adds_to_what_both_saw():
+    d = drawn(0.01, 2500)
+    whole = paired(d)
+    cut = [PairedRaces(*(getattr(whole, n)[part] for n in whole.__dataclass_fields__)) for part in HALVES]
+    days = [observed(part, counts=(900, 100), control=arm(900), treatment=arm(100)) for part in cut]
+    both = days[0] + days[1]
+    assert both.periods == (SharePeriod((0.1,), (1800, 200)),)
+    assert both.predictions == 2000
+    assert both.control.metrics["click"].users == 360
+    one, other = (decide(seen, plan(), after(30)) for seen in (both, observed(whole)))
+    assert one.accuracy.as_dict() == other.accuracy.as_dict()
+    assert (both + Observed()).races.difference.tolist() == whole.difference.tolist()
+
+
+HALVES = (slice(0, 1100), slice(1100, None))
 
 
 def replace_keys(races: PairedRaces) -> PairedRaces:
