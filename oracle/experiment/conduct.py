@@ -18,7 +18,6 @@ from oracle.experiment.health import failures, latency
 from oracle.experiment.plan import Plan, read
 from oracle.experiment.report import Challenge
 from oracle.experiment.resplit import Users, resplit
-from oracle.experiment.sizing import in_time
 from oracle.experiment.verdict import decide
 from oracle.progress import Progress, silent
 from oracle.settings import EvaluationPolicy
@@ -99,8 +98,7 @@ def begin(store: Store, plan: Plan, actor: str) -> Experiment:
         ExperimentExists: the name is taken, or another test is running.
         Unavailable: the store did not answer.
     """
-    if plan.mode == "ab" and plan.races_per_day is not None:
-        in_time(plan.size, plan.races_per_day, plan.policy.max_days)
+    plan.must_end()
     return store.experiments.start(
         Experiment(
             name=plan.name,

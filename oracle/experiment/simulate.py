@@ -32,6 +32,8 @@ POOL = 20_000
 HORIZON = 2.0
 """Times the planned races that a test is given, or what daily looks need if that is more."""
 ROUND = 50
+MOST_RACES = 1_000_000
+"""Of one test: more than any country runs in five years."""
 RACES_PER_MEETING = 8
 UNDECIDED, SHIPPED, STOPPED = 0, 1, 2
 
@@ -127,6 +129,15 @@ def simulate(
     """
     if reps < 1 or races_per_look < 1:
         raise BadInput("tests are played and looked at", value=(reps, races_per_look), allowed="1 or more of each")
+    if not math.isfinite(effect):
+        raise BadInput("an effect is a share of the mean", value=effect, allowed="a number, 0 for none")
+    if until(size) > MOST_RACES:
+        raise BadInput(
+            "one such test would be too long to be played again and again",
+            value=f"{until(size):,} races",
+            allowed=f"up to {MOST_RACES:,} races a test",
+            next_step="--wanted with a larger effect, or a higher --rho",
+        )
     pool = differences(size.deviation, seed) if pool is None else pool
     shift = effect * size.mean
     tilt = shift / float(np.abs(pool).mean()) if shift else 0.0

@@ -9,7 +9,7 @@ race, and no race is lost to a small arm.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scipy.stats import norm
@@ -67,14 +67,26 @@ class Size:
     """At one look at the end."""
     races_anytime: int
     """Where every look counts: the price of being allowed to stop at any of them."""
-    difference: float
-    quantiles: float
-    mean: float
-    alpha: float
+    question: Question
+
+    @property
+    def difference(self) -> float:
+        """The improvement wanted, in units of NDCG."""
+        return self.question.difference
+
+    @property
+    def mean(self) -> float:
+        """Of the control's NDCG."""
+        return self.question.mean
+
+    @property
+    def alpha(self) -> float:
+        """Two-sided chance of a false alarm."""
+        return self.question.alpha
 
     def detectable(self, races: float) -> float:
         """Return the smallest effect, as a share of the mean, that so many races show with the same power."""
-        return self.quantiles * self.deviation / math.sqrt(races) / self.mean if races > 0 else math.inf
+        return self.question.quantiles * self.deviation / math.sqrt(races) / self.mean if races > 0 else math.inf
 
     def power(self, races: float) -> float:
         """Return the chance to see the effect in so many races, looked at once."""
@@ -129,20 +141,20 @@ def paired(question: Question, rho: float) -> Size:
 
 
 def _size(design: str, question: Question, deviation: float) -> Size:
-    races = (question.quantiles * deviation / question.difference) ** 2
-    anytime = needed(question.difference, deviation, races, question.alpha, question.power)
-    if design == "paired":
-        anytime = max(anytime, needed_to_bet(question.difference, deviation, question.alpha, question.power))
     return Size(
         design,
         deviation,
-        math.ceil(races),
-        math.ceil(anytime),
-        question.difference,
-        question.quantiles,
-        question.mean,
-        question.alpha,
+        math.ceil((question.quantiles * deviation / question.difference) ** 2),
+        math.ceil(_anytime(design, question, deviation)),
+        question,
     )
+
+
+def _anytime(design: str, question: Question, deviation: float) -> float:
+    once = (question.quantiles * deviation / question.difference) ** 2
+    told = (question.difference, deviation)
+    races = needed(*told, once, question.alpha, question.power)
+    return max(races, needed_to_bet(*told, question.alpha, question.power)) if design == "paired" else races
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +203,10 @@ def in_time(size: Size, races_per_day: float, max_days: float) -> None:
     there = races_per_day * max_days
     if size.races_anytime <= there:
         return
+    effect = _effect_in_time(size, there)
     works = [
         f"{math.ceil(size.races_anytime / races_per_day):,} days",
-        f"an effect of {_effect_in_time(size, there):.2%}",
+        *([] if effect is None else [f"an effect of {effect:.2%}"]),
         f"{math.ceil(size.races_anytime / max_days):,} races a day",
     ]
     if size.design == "unpaired":
@@ -206,9 +219,16 @@ def in_time(size: Size, races_per_day: float, max_days: float) -> None:
     )
 
 
-def _effect_in_time(size: Size, there: float) -> float:
-    """Return the effect that a test of so many races does see: both numbers grow with one over its square."""
-    return size.difference / size.mean * math.sqrt(size.races_anytime / there)
+def _effect_in_time(size: Size, there: float) -> float | None:
+    """Return the smallest effect that a test of so many races does see, rounded up to a hundredth of a per cent."""
+    low, high = size.question.effect, 1.0 - 1e-9
+    if _anytime(size.design, replace(size.question, effect=high), size.deviation) > there:
+        return None
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        enough = _anytime(size.design, replace(size.question, effect=middle), size.deviation) <= there
+        low, high = (low, middle) if enough else (middle, high)
+    return math.ceil(high * 1e4) / 1e4
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -75,6 +75,8 @@ def test_the_command_says_false_positives_or_power(capfd: pytest.CaptureFixture[
     assert 0.0 <= told["false_positive_rate"] <= 1.0
     assert run(capfd, "ab", "simulate", "--effect", "0", "--looks", "hourly")[0] == 2
     assert run(capfd, "ab", "simulate", "--effect", "0.9", "--reps", "2")[0] == 2
+    assert run(capfd, "ab", "simulate", "--effect", "nan", "--reps", "2")[0] == 2
+    assert run(capfd, "ab", "simulate", "--effect", "0", "--wanted", "0.0001")[0] == 2
 
 
 def test_a_plan_says_when_the_floors_are_reached_and_what_users_take(
@@ -86,6 +88,8 @@ def test_a_plan_says_when_the_floors_are_reached_and_what_users_take(
     assert told["point_rule"]["passes_worthless"] > 0.4
     assert run(capfd, *PLAN, "--races-per-day", "0")[0] == 2
     assert run(capfd, *PLAN, "--share", "1")[0] == 2
+    assert run(capfd, "ab", "plan", "--mean", ".9", "--sd", ".6")[0] == 2
+    assert run(capfd, *PLAN, "--share", ".4", "--challengers", "3")[0] == 2
 
 
 def test_meetings_that_err_together_ship_no_worthless_challenger():

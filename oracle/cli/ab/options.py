@@ -29,8 +29,12 @@ def question(
     policy: ExperimentPolicy, mean: float, sd: float, effect: float | None, alpha: float | None, power: float | None
 ) -> Question:
     """Return what is to be found out; what was not said comes from the settings."""
+    from oracle.errors import BadInput
     from oracle.experiment.sizing import Question
 
+    most = (mean * (1.0 - mean)) ** 0.5 if 0.0 < mean < 1.0 else 1.0
+    if most < sd < 1.0:
+        raise BadInput("sd is not possible with that mean", value=sd, allowed=f"up to {most:.3f}")
     return Question(
         mean,
         sd,

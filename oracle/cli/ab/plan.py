@@ -46,6 +46,10 @@ def plan(
 
     policy = load().experiment
     part = policy.share if share is None else share
+    if not 0.0 < part <= 1.0 / challengers or part == 1.0:
+        raise BadInput(
+            "--share is not possible", value=part, allowed=f"above 0, up to {1.0 / challengers:g} for each challenger"
+        )
     asked = question(policy, mean, sd, effect, (policy.alpha if alpha is None else alpha) / challengers, power)
     _above_0(races_per_day=races_per_day, max_days=max_days, users_per_day=users_per_day)
     _above_0(predictions_per_day=predictions_per_day)
