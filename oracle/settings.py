@@ -194,6 +194,25 @@ class ServingSettings(Policy):
     port: int = Field(8000, ge=1, le=65535, description="Port that `oracle serve` binds.")
     replicas: int = Field(1, ge=1, description="Number of gateway replicas.")
     max_body_bytes: int = Field(262_144, ge=1024, description="Largest request body accepted.")
+    token: SecretStr | None = Field(
+        None, description="Token (`Authorization: Bearer`) that all under /v1 but health asks for; off unless set."
+    )
+    results_token: SecretStr | None = Field(
+        None, description="Token for telling results instead; by default `serving.token`."
+    )
+    pseudonym_key: SecretStr | None = Field(
+        None, description="Key under which users are hashed and assigned; by default a file under home, made once."
+    )
+    challengers: int = Field(1, ge=0, le=8, description="Slots for challengers, each a deployment of its own.")
+    treatment_timeout_ms: float = Field(
+        250.0, gt=0, description="Milliseconds after which the control answers for a challenger."
+    )
+    composition: Literal["fused", "distributed"] = Field(
+        "fused", description="Members of the control in the gateway's own process, or each in a deployment of its own."
+    )
+    ingress: Literal["haproxy", "python"] = Field(
+        "haproxy", description="What listens for `oracle serve`: HAProxy, or Ray Serve's own proxy, which costs more."
+    )
 
 
 class StoreSettings(Policy):
