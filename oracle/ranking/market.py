@@ -76,10 +76,11 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
     log = np.log(raw)
     exponent = np.zeros(size.size)
     one = size.size == 1  # a card: its exponent needs no spreading over races
+    begin = offsets[:-1] if (size > 0).all() else None
     for _ in range(60):
         weight = np.exp((exponent if one else np.repeat(exponent, size)) * log)
-        total = sum_by_race(weight, offsets)
-        slope = sum_by_race(weight * log, offsets)
+        total = _sums(weight, begin, offsets)
+        slope = _sums(weight * log, begin, offsets)
         if (slope < 0).all():  # as on a card with odds: no race has to be left out
             step = -np.log(total) * total / slope
         else:
@@ -90,6 +91,11 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
         if (np.abs(step) < 1e-13).all():
             break
     return normalise(np.exp(np.repeat(exponent, size) * log), offsets)
+
+
+def _sums(values: Floats, begin: Ints | None, offsets: Ints) -> Floats:
+    """Return the sum of each race; where no race is empty the beginnings are enough."""
+    return sum_by_race(values, offsets) if begin is None else np.asarray(np.add.reduceat(values, begin))
 
 
 def shin(odds: ArrayLike, offsets: Ints) -> Floats:
