@@ -136,6 +136,12 @@ class Results:
 LATEST = sa.select(sa.func.coalesce(sa.func.max(RESULTS.c.seq), 0)).scalar_subquery()
 
 
+def read_results(database: Database, where: sa.ColumnElement[bool]) -> list[RaceResult]:
+    """Return the revisions that a condition holds for, in the order they came in."""
+    wanted = sa.select(*_COLUMNS, RESULTS.c.seq).where(where).order_by(RESULTS.c.seq)
+    return [_VALUE(row, seq=row[-1]) for row in database.read(lambda connection: connection.execute(wanted).all())]
+
+
 def _predicted(connection: sa.Connection, result: RaceResult) -> int:
     c = PREDICTIONS.c
     wanted = sa.select(sa.func.count()).where(sa.or_(c.race_key == result.race_key, c.place_key == result.place_key))

@@ -22,6 +22,7 @@ FLOORS: dict[str, int] = {
     # 0: the words, and what every floor may know
     **dict.fromkeys(("oracle", "oracle.race", "oracle.errors", "oracle.settings", "oracle.progress"), 0),
     "oracle.process": 0,
+    "oracle.compiled": 0,
     # 1: values in, values out
     **dict.fromkeys(
         (f"oracle.data.{name}" for name in ("check", "rules", "fingerprint", "splits", "simulate", "sources", "cards")),
@@ -37,7 +38,7 @@ FLOORS: dict[str, int] = {
             f"oracle.experiment.{n}"
             for n in (
                 *("assignment", "sizing", "sequential", "betting", "observed", "arms", "health", "plan"),
-                *("verdict", "simulate", "pictures", "report"),
+                *("accuracy", "verdict", "simulate", "resplit", "pictures", "report"),
             )
         ),
         1,
@@ -72,6 +73,8 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.store": 3,
+    "oracle.experiment.evidence": 3,
+    "oracle.experiment.conduct": 4,
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
