@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from oracle.compiled import compiled
 from oracle.features import keys
 from oracle.features.keys import SEPARATOR, spelled
 from oracle.features.ledger import Ledger, _fade
@@ -80,32 +79,47 @@ class _Pattern:
             raise ValueError(f"a key has its runner's parts side by side, not {parts}")
         return cls(parts[:first], parts[first:last], parts[last:])
 
-    def lookup(self, index: Mapping[str, int], shared: Mapping[str, Word], own: Sequence[Sequence[Word]]) -> list[int]:
-        """Return the account of each runner of one race; -1 where it has none."""
-        before, after = ([shared[part] for part in parts] for parts in (self.before, self.after))
-        if None in before or None in after:
+    def lookup(
+        self, index: Mapping[str, int], shared: Mapping[tuple[str, ...], Word], own: Sequence[Sequence[Word]]
+    ) -> list[int]:
+        """Return the account of each runner of one race; -1 where it has none.
+
+        Args:
+            index: The accounts.
+            shared: What all runners share, for each `before` and `after` there is; None where a part is missing.
+            own: The runners' own parts, in the order of `_OF_RUNNER`.
+        """
+        head, tail, get = shared[self.before], shared[self.after], index.get
+        if head is None or tail is None:
             return [-1] * len(own[0])
-        get, edge = index.get, SEPARATOR
-        head, tail = edge.join(before), edge.join(after)  # type: ignore[arg-type]
         if not self.own:
             return [get(head, -1)] * len(own[0])
-        head, tail = head + edge if before else "", edge + tail if after else ""
-        if len(self.own) == 1:
-            words = own[_AT[self.own[0]]]
-            return [-1 if word is None else get(head + word + tail, -1) for word in words]
-        rows = zip(*(own[_AT[part]] for part in self.own), strict=True)
-        return [-1 if None in row else get(head + edge.join(row) + tail, -1) for row in rows]
+        head, tail = head + SEPARATOR if self.before else "", SEPARATOR + tail if self.after else ""
+        first, *others = (own[_AT[part]] for part in self.own)
+        if others:
+            rows = zip(first, *others, strict=True)
+            return [-1 if None in row else get(head + SEPARATOR.join(row) + tail, -1) for row in rows]
+        if head or tail:
+            return [-1 if word is None else get(head + word + tail, -1) for word in first]
+        return [get(word, -1) for word in first]  # type: ignore[arg-type]  # no account is kept under None
 
 
 _AT = {part: at for at, part in enumerate(_OF_RUNNER)}
 
 
-@lru_cache(maxsize=1)
-def _patterns() -> tuple[tuple[_Pattern, ...], tuple[_Pattern, ...]]:
-    return (
-        tuple(_Pattern.of(spec.key) for spec in LEDGERS),
-        tuple(_Pattern.of(parts) for _, parts in PARTICIPANTS),
-    )
+_PATTERNS = tuple(_Pattern.of(parts) for parts in (*(s.key for s in LEDGERS), *(parts for _, parts in PARTICIPANTS)))
+"""Of each ledger, then of each rating."""
+_SHARED = tuple({parts for pattern in _PATTERNS for parts in (pattern.before, pattern.after)})
+
+
+def _joined(races: Races, row: int) -> dict[tuple[str, ...], Word]:
+    """Return what the runners of the race at a row share, joined as keys need it."""
+    words = {part: word(races, row) for part, word in _OF_RACE.items()}
+    found: dict[tuple[str, ...], Word] = {}
+    for parts in _SHARED:
+        told = [words[part] for part in parts]
+        found[parts] = None if None in told else SEPARATOR.join(told)  # type: ignore[arg-type]
+    return found
 
 
 FIRST: dict[str, int] = {}
@@ -168,22 +182,20 @@ def read(
         books: The tables of the ledgers.
     """
     runners = races.runners
-    accounts = np.empty((len(ledgers), runners), dtype=np.int64)
-    rated = np.empty((len(PARTICIPANTS), runners), dtype=np.int64)
-    of_ledgers, of_ratings = _patterns()
+    indices = [*(ledger.holders.index for ledger in ledgers), *(holders.index for holders in ratings.holders)]
+    found: list[list[int]] = [[] for _ in indices]
     own = [words(races) for words in _OF_RUNNER.values()]
     for begin, end in zip(races.offsets[:-1].tolist(), races.offsets[1:].tolist(), strict=True):
-        shared = {part: word(races, begin) for part, word in _OF_RACE.items()}
+        shared = _joined(races, begin)
         mine = own if end - begin == runners else [words[begin:end] for words in own]
-        for at, (pattern, ledger) in enumerate(zip(of_ledgers, ledgers, strict=True)):
-            accounts[at, begin:end] = pattern.lookup(ledger.holders.index, shared, mine)
-        for at, (pattern, holders) in enumerate(zip(of_ratings, ratings.holders, strict=True)):
-            rated[at, begin:end] = pattern.lookup(holders.index, shared, mine)
+        for accounts, pattern, index in zip(found, _PATTERNS, indices, strict=True):
+            accounts += pattern.lookup(index, shared, mine)
+    account = np.array(found, dtype=np.int64).reshape(len(indices), runners)
     entries = len(books.best)
     value, weight = np.full((runners, entries), np.nan), np.zeros((runners, entries))
     last, rating = np.full((runners, len(ledgers)), np.nan), np.full((runners, 4), np.nan)
-    _read_books(accounts, races.off_of_runner, _BEGIN, *_tables(books), value, weight, last)
-    _read_all(rated, tuple(ratings.table), rating)
+    _read_books(account[: len(ledgers)], races.off_of_runner, _BEGIN, *_tables(books), value, weight, last)
+    _read_all(account[len(ledgers) :], tuple(ratings.table), rating)
     return value, weight, last, rating
 
 
@@ -191,7 +203,7 @@ def _tables(books: Books) -> tuple[Tables, Tables, Tables, Floats, Bools]:
     return books.value, books.weight, books.last, books.half_life, books.best
 
 
-@njit(cache=True)
+@compiled()
 def _read_books(accounts, at, begin, values, weights, lasts, half_life, best, value, weight, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     for k in range(len(accounts)):
         of_value, of_weight, of_last = values[k], weights[k], lasts[k]

@@ -17,9 +17,9 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from oracle.compiled import compiled
 from oracle.features import registry, within
 from oracle.features.books import ENTRIES, NUMBER
 from oracle.features.feature import View
@@ -298,7 +298,7 @@ def _staged(steps: list[tuple[int, float, float]]) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _run(steps, constants, offsets, card, means, weights, last, ratings, of_mean, of_weight, of_last, values):  # type: ignore[no-untyped-def]  # pragma: no cover
     runners = values.shape[1]
     for k in range(len(steps)):
@@ -352,7 +352,7 @@ def _run(steps, constants, offsets, card, means, weights, last, ratings, of_mean
             _compare(operation, values[a], offsets, out)
 
 
-@njit(cache=True)
+@compiled()
 def _compare(operation, x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     out[:] = np.nan
     if operation == CENTRED:
@@ -365,7 +365,7 @@ def _compare(operation, x, offsets, out):  # type: ignore[no-untyped-def]  # pra
         within._lead(x, offsets, out)
 
 
-@njit(cache=True)
+@compiled()
 def _tell(values, results, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for i in range(len(out)):
         for f in range(len(results)):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from oracle.compiled import compiled
 from oracle.errors import BadInput
 from oracle.ranking.races import Floats, Ints
 
@@ -214,7 +214,7 @@ def _floor32(values: Floats) -> npt.NDArray[np.float32]:
     return np.where(nearest > values, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
-@njit(cache=True)
+@compiled()
 def _lay_out(values, columns, begin, end, x):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Fill a block with each row's values thrice, as decisions see them: NaN as 0, zeros as missing, NaN as missing."""
     width = len(columns)
@@ -230,7 +230,7 @@ def _lay_out(values, columns, begin, end, x):  # type: ignore[no-untyped-def]  #
             row[2 * width + f] = value
 
 
-@njit(cache=True)
+@compiled()
 def _descend(values, columns, root, depth, decision, threshold, child, leaf, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Add each tree's leaf to each row; without categories every decision is one comparison.
 
@@ -258,7 +258,7 @@ def _descend(values, columns, root, depth, decision, threshold, child, leaf, out
                 out[begin + i] += leaf[at[i]]
 
 
-@njit(cache=True)
+@compiled()
 def _goes_left(value, first, last, bits):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Tell whether a category is among those that go left; whatever is no whole number of 31 bits is not."""
     if not (-1.0 < value < 2147483648.0):
@@ -268,7 +268,7 @@ def _goes_left(value, first, last, bits):  # type: ignore[no-untyped-def]  # pra
     return word < last and (np.int64(bits[word]) >> (category & 31)) & 1 == 1
 
 
-@njit(cache=True)
+@compiled()
 def _walk(values, columns, root, depth, decision, threshold, child, leaf, categories, bits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Do what `_descend` does, row by row, with categorical decisions among the others."""
     rows, width = len(out), len(columns)

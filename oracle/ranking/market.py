@@ -77,8 +77,9 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
     log = np.log(raw)
     exponent = np.zeros(size.size)
     open_ = np.ones(size.size, dtype=np.bool_)
+    one = size.size == 1  # a card: its exponent needs no spreading over races
     for _ in range(60):
-        weight = np.exp(np.repeat(exponent, size) * log)
+        weight = np.exp((exponent if one else np.repeat(exponent, size)) * log)
         total = sum_by_race(weight, offsets)
         slope = sum_by_race(weight * log, offsets)
         open_ &= slope < 0

@@ -6,9 +6,9 @@ All functions work on every race at once. Runners of race r are the rows `offset
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from oracle.compiled import compiled
 from oracle.errors import BadInput
 
 Floats = NDArray[np.float64]
@@ -122,7 +122,7 @@ def standing(values: ArrayLike, offsets: Ints) -> tuple[Ints, Ints]:
     return ahead, level
 
 
-@njit(cache=True)
+@compiled()
 def _standing(values: Floats, offsets: Ints, ahead: Ints, level: Ints) -> None:
     for race in range(offsets.size - 1):
         for i in range(offsets[race], offsets[race + 1]):

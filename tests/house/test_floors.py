@@ -22,6 +22,7 @@ FLOORS: dict[str, int] = {
     # 0: the words, and what every floor may know
     **dict.fromkeys(("oracle", "oracle.race", "oracle.errors", "oracle.settings", "oracle.progress"), 0),
     "oracle.process": 0,
+    "oracle.compiled": 0,
     # 1: values in, values out
     **dict.fromkeys(
         (f"oracle.data.{name}" for name in ("check", "rules", "fingerprint", "splits", "simulate", "sources", "cards")),

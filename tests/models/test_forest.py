@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import warnings
+from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oracle.data.check import check
+from oracle.data.sources import SOURCES
 from oracle.errors import BadInput
+from oracle.features.build import history
+from oracle.features.matrix import RaceMatrix
+from oracle.features.races import from_frame
 from oracle.models.forest import Forest, parse
+from oracle.models.gbdt import Trees
+from oracle.progress import silent
+from tests.models.world import quick
 
+NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 F = 5
 EDGES = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-35, -1e-35, 1.1e-35, 1e-38, 1e-45, 3e38, -3e38, 0.5, -0.5, 1.0, 2.0]
 CATEGORIES = [-1.0, -0.5, 0.0, 0.9, 31.0, 32.0, 33.5, 63.0, 64.0, 1e6, 2147483647.0, 2147483648.0, 1e300, -1e300]
@@ -45,7 +57,8 @@ def asked(seed: int, rows: int) -> np.ndarray:
 
 def grown(seed: int, trees: int = 8, **told: Any) -> lgb.Booster:
     x, y = training(seed)
-    parameters = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 3, "min_data_per_group": 2, "seed": seed} | told
+    parameters = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 3, "seed": seed} | told
+    parameters |= {"min_data_per_group": 2, "cat_smooth": 1.0, "cat_l2": 1.0}
     if parameters.get("objective") == "binary":
         y = (y > np.median(y)).astype(np.float64)
     data = lgb.Dataset(x, label=y, categorical_feature=[3] if parameters.pop("categories", False) else [])
@@ -57,6 +70,14 @@ def grown(seed: int, trees: int = 8, **told: Any) -> lgb.Booster:
 def assert_equal(booster: lgb.Booster, forest: Forest, values: np.ndarray) -> None:
     theirs = np.asarray(booster.predict(values, raw_score=True, num_threads=1))
     assert forest.score(values).tobytes() == theirs.astype(np.float64).tobytes()
+
+
+@pytest.fixture(scope="module")
+def real_races(real_data: Path) -> RaceMatrix:
+    """All races of Hong Kong there are."""
+    paths = sorted((real_data / "hkjc").rglob("results_*.csv"), key=lambda path: path.name)
+    accepted = [check(batch, NOW).accepted for batch in SOURCES["hkjc"].read(paths)]
+    return history(from_frame(pd.concat(accepted, ignore_index=True)), "market")
 
 
 SHAPES = st.fixed_dictionaries(
@@ -98,6 +119,19 @@ def test_values_on_a_threshold_and_beside_it_go_the_same_way(seed: int):
         narrow = values.astype(np.float32)
     assert_equal(booster, forest, values)
     assert_equal(booster, forest, narrow)
+
+
+def test_categories_are_really_met_by_these_tests():
+    forest = parse(grown(3, categories=True, max_cat_to_onehot=4).model_to_string())
+    assert len(forest.bits) > 50
+    assert (forest.categories[:, 0] >= 0).sum() > 10
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("family", ["race_softmax", "lambdarank", "win"])
+def test_on_real_races_every_runner_has_the_score_that_lightgbm_gives_it(real_races: RaceMatrix, family: str):
+    fitted = quick(Trees(family)).fit(real_races, None, 7, 1, silent)
+    assert_equal(fitted.booster, fitted.forest, real_races.values)
 
 
 def test_averaged_and_constant_forests_are_followed_too():
