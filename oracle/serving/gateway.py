@@ -92,7 +92,7 @@ class Gateway:
         """Why the last `user_config` is not in force; None where it is."""
         self.trouble: OracleError | None = None
         """Why results and experiments are not looked at; None where they are."""
-        self.slot = Slot(source, store.results, now=now)
+        self.slot = Slot(source, store.results, now=now, warm=self.kit.warm)
         self.commit = GroupCommit(store)
         self._reported: dict[str, int] = {}
         self._cards: AnswerCache[Read] = AnswerCache(self.kit.cached)

@@ -68,6 +68,7 @@ class GatewayProcess:
             tally=tally,
             replica=replica,
             cached=serving.cached,
+            warm=True,
         )
         self.gateway = gateway(wiring, kit)
         self.app = Door(
@@ -108,7 +109,7 @@ class ChallengerProcess:
     def __init__(self, wiring: Wiring, arm: str) -> None:
         self._store = store.open(wiring.settings)
         self._arm, self._slots = arm, wiring.settings.serving.challengers
-        slot = Slot(Registered(wiring.settings), self._store.results, now=_now)
+        slot = Slot(Registered(wiring.settings), self._store.results, now=_now, warm=True)
         self.challenger = Challenger(slot)
         self._watch = Watch(self._store.pulse, on_results=slot.catch_up, on_experiments=self._ruled)
         self._look()
