@@ -18,7 +18,7 @@ from oracle.ranking.races import Floats
 from oracle.serving import http
 from oracle.serving.challenger import Ask, Asking, Challenger, Fallback, Reply
 from oracle.serving.door import Door
-from oracle.serving.gateway import Kit
+from oracle.serving.kit import Kit
 from oracle.serving.members import AskMember, Member, Members
 from oracle.serving.metrics import Taken, Tally
 from oracle.serving.registered import Registered
@@ -67,6 +67,8 @@ class GatewayProcess:
             members=Members(members, tally) if members else None,
             tally=tally,
             replica=replica,
+            cached=serving.cached,
+            warm=True,
         )
         self.gateway = gateway(wiring, kit)
         self.app = Door(
@@ -107,7 +109,7 @@ class ChallengerProcess:
     def __init__(self, wiring: Wiring, arm: str) -> None:
         self._store = store.open(wiring.settings)
         self._arm, self._slots = arm, wiring.settings.serving.challengers
-        slot = Slot(Registered(wiring.settings), self._store.results, now=_now)
+        slot = Slot(Registered(wiring.settings), self._store.results, now=_now, warm=True)
         self.challenger = Challenger(slot)
         self._watch = Watch(self._store.pulse, on_results=slot.catch_up, on_experiments=self._ruled)
         self._look()
