@@ -124,7 +124,10 @@ class Database:
             yield cursor
             connection.commit()
         except BaseException:
-            connection.invalidate()  # in whatever state it is
+            try:
+                connection.rollback()
+            except self._engine.dialect.loaded_dbapi.Error:  # it is lost: the next one asks for a new one
+                connection.invalidate()
             raise
         finally:
             connection.close()
@@ -209,11 +212,15 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:
     """Make a commit wait for the disk, whatever the server's default; a stricter default stays."""
-    connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-    )
-    connection.commit()
+    try:
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false)"
+            " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+        )
+        connection.commit()
+    except BaseException:
+        connection.close()  # the pool does not know it yet
+        raise
 
 
 def _alone(connection: sa.Connection) -> sa.Connection:

@@ -73,6 +73,8 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.store": 3,
+    "oracle.experiment.evidence": 3,
+    "oracle.experiment.conduct": 4,
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,

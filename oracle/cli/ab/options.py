@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,14 @@ Mean = Annotated[float, typer.Option(help="Mean NDCG@3 of the control, 0 to 1; `
 Sd = Annotated[float, typer.Option(help="Standard deviation of NDCG@3 over races; `oracle ab replay` measures it.")]
 Effect = Annotated[float | None, typer.Option(help="Improvement wanted, as a share of the mean; default: the setting.")]
 Alpha = Annotated[float | None, typer.Option(help="Two-sided chance of a false alarm; default: the setting.")]
+Experiment = Annotated[str | None, typer.Argument(help="Name of the test; default: the one that runs.")]
+Actor = Annotated[str | None, typer.Option(help="Who does it, for the log; default: the user of this machine.")]
 Power = Annotated[float | None, typer.Option(help="Chance of seeing the effect; default: the setting.")]
+
+
+def acting(actor: str | None) -> str:
+    """Return who acts: the name given, or the user of this machine."""
+    return actor or getpass.getuser()
 
 
 def question(

@@ -1,0 +1,270 @@
+"""A test from its start to its end: started, ramped, looked at, ended, and the record of all of it.
+
+Everything goes through our store: replicas follow what stands there, so a change needs neither a restart nor a server
+that is up. Who did what, when and why is in the log of the experiment.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from oracle.errors import BadInput, NotEnoughData, Refused
+from oracle.experiment import report
+from oracle.experiment.arms import rerandomised
+from oracle.experiment.evidence import CONTROL, Felt, observed, recent
+from oracle.experiment.health import failures, latency, sample_ratio
+from oracle.experiment.observed import SharePeriod
+from oracle.experiment.plan import Plan, read
+from oracle.experiment.report import Challenge
+from oracle.experiment.sizing import in_time
+from oracle.experiment.verdict import decide
+from oracle.progress import Progress, silent
+from oracle.settings import EvaluationPolicy
+from oracle.store import Change, Experiment, Store
+
+GUARDED_REQUESTS = 5000
+"""Latest requests by which the guardrails on traffic are checked: what the challenger does now."""
+FEWEST_USERS = 100
+
+
+class NotShown(Refused):
+    """A test is to end as shipped, and its verdict does not say so."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a test stands."""
+
+    experiment: Experiment
+    plan: Plan
+    challenges: tuple[Challenge, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def alarming(self) -> bool:
+        """Whether somebody should look now: the test is unsound, or a challenger does harm."""
+        return any(c.verdict.decision == "unhealthy" or c.verdict.rolls_back for c in self.challenges)
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """What was done, in order, as plain values."""
+        return [
+            {
+                "at": change.at.isoformat(timespec="seconds"),
+                "actor": change.actor,
+                "what": change.what,
+                "shares": list(change.shares),
+                "why": change.why or "",
+            }
+            for change in self.changes
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        told: dict[str, Any] = report.document(self.plan, self.experiment.status, self.challenges, self.log)
+        ended = self.experiment.ended_at
+        return told | {
+            "shares": list(self.experiment.shares),
+            "started_at": self.experiment.started_at.isoformat(),
+            "ended_at": None if ended is None else ended.isoformat(),
+            "reason": self.experiment.reason,
+            "actor": self.experiment.actor,
+        }
+
+    def text(self) -> str:
+        """Return the same as a person reads it."""
+        return report.text(self.plan, self.experiment.status, self.challenges)
+
+    def page(self) -> str:
+        """Return the same as one HTML page with pictures."""
+        return report.page(self.plan, self.experiment.status, self.challenges, self.log)
+
+
+def arm_names(challengers: int) -> tuple[str, ...]:
+    """Return the arms of so many challengers.
+
+    >>> arm_names(2)
+    ('treatment', 'treatment-2')
+    """
+    return tuple("treatment" if k == 1 else f"treatment-{k}" for k in range(1, challengers + 1))
+
+
+def begin(store: Store, plan: Plan, actor: str) -> Experiment:
+    """Start a test and return it as it is kept; replicas follow it within two seconds.
+
+    Raises:
+        NeverEnds: it cannot come to a decision in the time given.
+        ExperimentExists: the name is taken, or another test is running.
+        Unavailable: the store did not answer.
+    """
+    if plan.mode == "ab" and plan.races_per_day is not None:
+        in_time(plan.size, plan.races_per_day, plan.policy.max_days)
+    return store.experiments.start(
+        Experiment(
+            name=plan.name,
+            plan=plan.as_json(),
+            fingerprint=plan.fingerprint,
+            control=plan.control,
+            treatments=tuple(zip(arm_names(len(plan.treatments)), plan.treatments, strict=True)),
+            shares=plan.shares,
+            started_at=plan.started_at,
+            actor=actor,
+        )
+    )
+
+
+def find(store: Store, name: str | None) -> Experiment:
+    """Return the test of that name, or the one that runs.
+
+    Raises:
+        BadInput: there is none of that name, or none runs; says which there are.
+    """
+    if name is None:
+        running = store.experiments.running()
+        if running:
+            return running[-1]
+        there = [experiment.name for experiment in store.experiments.all()]
+        raise BadInput(
+            "no experiment is running",
+            allowed=there or "none was started yet",
+            next_step="name one that has ended, or start one: oracle ab start NAME --treatment VERSION",
+        )
+    found = store.experiments.get(name)
+    if found is None:
+        there = [experiment.name for experiment in store.experiments.all()]
+        raise BadInput("there is no such experiment", value=name, allowed=there or "none was started yet")
+    return found
+
+
+def standing(store: Store, experiment: Experiment, policy: EvaluationPolicy, now: dt.datetime) -> Standing:
+    """Return how a test stands: what was seen of each challenger, and the verdict.
+
+    Args:
+        store: Where it was written.
+        experiment: The test.
+        policy: Which races count.
+        now: The moment of the look; a test that has ended is judged as of its end.
+    """
+    plan = read(experiment.plan)
+    moment = experiment.ended_at or now
+    challenges = []
+    for arm, version in experiment.treatments:
+        seen = observed(store, plan, arm, version, policy)
+        challenges.append(Challenge(arm, version, seen, decide(seen, plan, moment, edited=experiment.edited)))
+    return Standing(experiment, plan, tuple(challenges), tuple(store.experiments.changes(experiment.name)))
+
+
+def end(
+    store: Store,
+    experiment: Experiment,
+    policy: EvaluationPolicy,
+    *,
+    reason: str,
+    actor: str,
+    now: dt.datetime,
+    shipped: bool = False,
+) -> Experiment:
+    """End a test and return it as it is kept; who ended it first, and why, stays.
+
+    Args:
+        store: Where it is kept.
+        experiment: The test.
+        policy: Which races count.
+        reason: For the log.
+        actor: Who ends it.
+        now: The moment.
+        shipped: Record that a challenger goes on to promotion: only where the verdict of one says ship.
+
+    Raises:
+        NotShown: it is to end as shipped, and no challenger's verdict says so.
+    """
+    if shipped:
+        found = standing(store, experiment, policy, now)
+        if not any(challenge.verdict.decision == "ship" for challenge in found.challenges):
+            raise NotShown(
+                "no challenger has shown that it is better",
+                value="; ".join(f"{c.arm}: {c.verdict.label}" for c in found.challenges),
+                allowed="a verdict that says ship",
+                next_step=f"oracle ab status {experiment.name}; or end it without --shipped",
+            )
+    return store.experiments.end(experiment.name, "shipped" if shipped else "stopped", reason, actor, now)
+
+
+def breach(store: Store, experiment: Experiment) -> str | None:
+    """Return why a running test must end now, or None: a guardrail on traffic is breached by a challenger.
+
+    Cheap enough to be asked every few seconds: it reads the latest requests only. Calibration needs results and is
+    judged where the whole test is (`standing`).
+    """
+    plan = read(experiment.plan)
+    for arm, version in experiment.treatments:
+        seen = recent(store, plan, arm, version, GUARDED_REQUESTS)
+        for finding in (failures(seen, plan.guardrails), latency(seen, plan.guardrails)):
+            if finding.state == "breach":
+                return f"{arm} (version {version}), {finding.name}: {finding.cause}"
+    return None
+
+
+def accuracy(store: Store, experiment: Experiment, policy: EvaluationPolicy, now: dt.datetime) -> Mapping[str, float]:
+    """Return NDCG@3 by arm on the races of a test that have results; arms without any are left out."""
+    told: dict[str, float] = {}
+    for challenge in standing(store, experiment, policy, now).challenges:
+        found = challenge.verdict.accuracy
+        if found.control is not None and found.treatment is not None:
+            told[CONTROL], told[challenge.arm] = found.control, found.treatment
+    return told
+
+
+def split_anew(
+    store: Store, experiment: Experiment, *, rounds: int, share: float, seed: int, progress: Progress = silent
+) -> dict[str, Any]:
+    """Return how often metrics cry wolf when the control's own users are split at random: an A/A test of the past.
+
+    Args:
+        store: Where the traffic was written.
+        experiment: Whose control arm is split.
+        rounds: How many splits.
+        share: Chance of a user to be called treated.
+        seed: Of the splits.
+        progress: Told of each metric.
+
+    Raises:
+        NotEnoughData: fewer than a hundred users were seen.
+    """
+    plan, felt = read(experiment.plan), Felt()
+    felt.take(store.trials.requests(experiment.name))
+    metrics = felt.sums(CONTROL)
+    users = len(metrics["view"][0])
+    if users < FEWEST_USERS:
+        raise NotEnoughData(
+            "too few users to split", value=users, allowed=f"{FEWEST_USERS} or more", next_step="send X-User-Id"
+        )
+    told = {}
+    for at, name in enumerate(progress(metrics, "metrics", len(metrics))):
+        alarms, of = rerandomised(*_known(metrics[name]), share, rounds, seed + at, alpha=plan.alpha)
+        told[name] = {"alarms": alarms, "rounds": of, "rate": alarms / of if of else None}
+    chance = np.random.default_rng(seed)
+    treated: Sequence[int] = chance.binomial(users, share, rounds).tolist()
+    off = sum(
+        sample_ratio([SharePeriod((share,), (users - k, k))], plan.policy.sample_ratio_p).state == "breach"
+        for k in treated
+    )
+    return {
+        "experiment": experiment.name,
+        "users": users,
+        "share": share,
+        "alpha": plan.alpha,
+        "metrics": told,
+        "sample_ratio": {"alarms": off, "rounds": rounds, "rate": off / rounds},
+    }
+
+
+def _known(sums: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Return the users of whom there is something to divide by."""
+    kept = sums[1] > 0
+    return sums[0][kept], sums[1][kept]
