@@ -7,20 +7,17 @@ that is up. Who did what, when and why is in the log of the experiment.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from oracle.errors import BadInput, NotEnoughData, Refused
 from oracle.experiment import report
-from oracle.experiment.arms import rerandomised
 from oracle.experiment.evidence import CONTROL, Felt, observed, recent
-from oracle.experiment.health import failures, latency, sample_ratio
-from oracle.experiment.observed import SharePeriod
+from oracle.experiment.health import failures, latency
 from oracle.experiment.plan import Plan, read
 from oracle.experiment.report import Challenge
+from oracle.experiment.resplit import Users, resplit
 from oracle.experiment.sizing import in_time
 from oracle.experiment.verdict import decide
 from oracle.progress import Progress, silent
@@ -231,7 +228,7 @@ def split_anew(
         rounds: How many splits.
         share: Chance of a user to be called treated.
         seed: Of the splits.
-        progress: Told of each metric.
+        progress: Told of each split.
 
     Raises:
         NotEnoughData: fewer than a hundred users were seen.
@@ -244,27 +241,13 @@ def split_anew(
         raise NotEnoughData(
             "too few users to split", value=users, allowed=f"{FEWEST_USERS} or more", next_step="send X-User-Id"
         )
-    told = {}
-    for at, name in enumerate(progress(metrics, "metrics", len(metrics))):
-        alarms, of = rerandomised(*_known(metrics[name]), share, rounds, seed + at, alpha=plan.alpha)
-        told[name] = {"alarms": alarms, "rounds": of, "rate": alarms / of if of else None}
-    chance = np.random.default_rng(seed)
-    treated: Sequence[int] = chance.binomial(users, share, rounds).tolist()
-    off = sum(
-        sample_ratio([SharePeriod((share,), (users - k, k))], plan.policy.sample_ratio_p).state == "breach"
-        for k in treated
+    found = resplit(
+        {name: Users(*sums) for name, sums in metrics.items()},
+        share,
+        rounds,
+        seed,
+        alpha=plan.alpha,
+        sample_ratio_p=plan.policy.sample_ratio_p,
+        progress=progress,
     )
-    return {
-        "experiment": experiment.name,
-        "users": users,
-        "share": share,
-        "alpha": plan.alpha,
-        "metrics": told,
-        "sample_ratio": {"alarms": off, "rounds": rounds, "rate": off / rounds},
-    }
-
-
-def _known(sums: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Return the users of whom there is something to divide by."""
-    kept = sums[1] > 0
-    return sums[0][kept], sums[1][kept]
+    return {"experiment": experiment.name, "share": share, "alpha": plan.alpha, **found.as_dict()}

@@ -15,7 +15,7 @@ from typing import Any
 from scipy.stats import norm
 
 from oracle.errors import BadInput, Refused
-from oracle.experiment.sequential import needed
+from oracle.experiment.sequential import needed, needed_to_bet
 
 
 class NeverEnds(Refused):
@@ -89,13 +89,15 @@ class Size:
         return self.races / races_per_day
 
     def as_dict(self, races_per_day: float | None = None, max_days: float | None = None) -> dict[str, Any]:
-        """Return plain values; days, power and detectable effect where a rate is known."""
+        """Return plain values; days where a rate is known, what can be seen in time where the time is, too."""
         given = races_per_day is not None and max_days is not None
         within = races_per_day * max_days if races_per_day is not None and max_days is not None else math.nan
         return {
             "races": self.races,
             "races_anytime": self.races_anytime,
             "deviation": self.deviation,
+            "power": self.power(self.races),
+            "mde": self.detectable(self.races),
             "days": None if races_per_day is None else self.races / races_per_day,
             "days_anytime": None if races_per_day is None else self.races_anytime / races_per_day,
             "power_in_time": self.power(within) if given else None,
@@ -129,6 +131,8 @@ def paired(question: Question, rho: float) -> Size:
 def _size(design: str, question: Question, deviation: float) -> Size:
     races = (question.quantiles * deviation / question.difference) ** 2
     anytime = needed(question.difference, deviation, races, question.alpha, question.power)
+    if design == "paired":
+        anytime = max(anytime, needed_to_bet(question.difference, deviation, question.alpha, question.power))
     return Size(
         design,
         deviation,
@@ -139,6 +143,41 @@ def _size(design: str, question: Question, deviation: float) -> Size:
         question.mean,
         question.alpha,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PointRule:
+    """What the required rule comes to, read as one point: so many predictions, then +effect or not."""
+
+    predictions: int
+    passes_worthless: float
+    """Chance that it ships a challenger that is no better."""
+    power: float
+    """Chance that a test of significance sees the effect in so many."""
+
+
+def point_rule(question: Question, share: float, predictions: int) -> PointRule:
+    """Return what becomes of a rule that compares the arms' means once, after so many predictions of races."""
+    size = unpaired(question, share)
+    error = size.deviation / math.sqrt(max(predictions, 1))
+    passes = float(norm.sf(question.difference / error))
+    return PointRule(predictions, passes, size.power(max(predictions, 1)))
+
+
+def users_needed(rate: float, effect: float, share: float, alpha: float, power: float) -> tuple[int, int]:
+    """Return how many users, of all arms, show a change of a rate of users (who click, who bet): one look, and daily.
+
+    Args:
+        rate: Share of the control's users, in (0, 1).
+        effect: Change wanted, as a share of the rate, either way.
+        share: Of the users that the challenger gets.
+        alpha: Two-sided.
+        power: Chance of seeing it.
+    """
+    _within("rate", rate, 0.0, 1.0)
+    asked = Question(rate, math.sqrt(rate * (1.0 - rate)), effect, alpha, power)
+    size = unpaired(asked, share)
+    return size.races, size.races_anytime
 
 
 def in_time(size: Size, races_per_day: float, max_days: float) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import BadInput
-from oracle.experiment.sizing import NeverEnds, Question, in_time, paired, unpaired
+from oracle.experiment.sizing import NeverEnds, Question, in_time, paired, point_rule, unpaired, users_needed
+from tests.experiment import golden
 
 ASKED = Question(mean=0.55, sd=0.27, effect=0.01)
 
@@ -62,6 +64,30 @@ def test_the_effect_that_a_refusal_offers_does_end_in_time():
 def test_an_impossible_question_names_what_is_wrong(told: dict[str, float]):
     with pytest.raises(BadInput, match=next(iter(told))):
         Question(**{"mean": 0.55, "sd": 0.27, "effect": 0.01} | told)
+
+
+def test_both_designs_take_what_was_worked_out_the_long_way():
+    told = json.loads(golden.FILE.read_text("utf-8"))["races"]
+    assert unpaired(ASKED, 0.1).races == told["unpaired"]
+    assert paired(ASKED, 0.95).races == told["paired"]
+
+
+def test_the_required_rule_as_one_point_sees_nothing_and_passes_much():
+    found = point_rule(ASKED, 0.1, 1000)
+    assert found.power == pytest.approx(0.05, abs=0.01)
+    assert found.passes_worthless == pytest.approx(0.42, abs=0.01)
+
+
+def test_versions_that_hardly_differ_are_not_told_apart_in_as_few_races_as_their_variance_says():
+    size = paired(ASKED, 0.99)
+    assert size.races_anytime > 2.5 * size.races
+
+
+def test_a_rate_of_users_takes_as_many_as_any_other_mean():
+    once, anytime = users_needed(0.05, 0.1, 0.5, 0.05, 0.8)
+    # Lehr's rule: 16 p (1 - p) / difference^2 in each arm.
+    assert once == pytest.approx(2 * 16 * 0.05 * 0.95 / 0.005**2, rel=0.03)
+    assert anytime > once
 
 
 def test_equal_models_are_no_test():

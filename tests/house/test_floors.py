@@ -38,7 +38,7 @@ FLOORS: dict[str, int] = {
             f"oracle.experiment.{n}"
             for n in (
                 *("assignment", "sizing", "sequential", "betting", "observed", "arms", "health", "plan"),
-                *("verdict", "simulate", "pictures", "report"),
+                *("accuracy", "verdict", "simulate", "resplit", "pictures", "report"),
             )
         ),
         1,

@@ -39,10 +39,9 @@ def aa(
 
 
 def _text(found: dict[str, Any]) -> str:
-    lines = [
-        f"{found['users']:,} users split {found['sample_ratio']['rounds']:,} times, {found['share']:.0%} called treated"
-    ]
+    splits = found["sample_ratio"]["splits"]
+    lines = [f"{found['users']:,} users split {splits:,} times, {found['share']:.0%} called treated"]
     for name, told in (*found["metrics"].items(), ("sample ratio", found["sample_ratio"])):
         rate = "no result" if told["rate"] is None else f"{told['rate']:.1%} false alarms"
-        lines.append(f"  {name:<14}{rate:>22}")
-    return "\n".join([*lines, f"at most {found['alpha']:.1%} are expected of each metric"])
+        lines.append(f"  {name:<14}{rate:>22}   {told['reason'] or told['state']}")
+    return "\n".join([*lines, f"about {found['alpha']:.1%} are expected of each metric"])
