@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oracle import store
+from oracle.experiment import conduct
 from oracle.features.matrix import RaceMatrix
 from oracle.race import RaceCard
 from oracle.ranking.races import Floats
@@ -28,6 +29,7 @@ from oracle.serving.tending import Tasks, look, tend
 from oracle.serving.version import Target
 from oracle.serving.watch import Background, Watch
 from oracle.serving.wiring import Wiring, gateway
+from oracle.settings import EvaluationPolicy
 
 
 def _now() -> dt.datetime:
@@ -44,7 +46,7 @@ class GatewayProcess:
         export: Takes what was counted, once a second.
         members: How each member of the control is asked, by its name; none where all are scored here.
         replica: What this process is called.
-        tasks: Guardrails and standings.
+        tasks: Guardrails and standings; by default those of a test in our store.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class GatewayProcess:
             pseudonym=kit.pseudonym,
             max_body_bytes=serving.max_body_bytes,
         )
-        watch = tend(self.gateway, tasks or Tasks(), _now)
+        watch = tend(self.gateway, tasks or _tasks(wiring.settings.evaluation), _now)
         look(self.gateway, watch)
         self._background = (
             Background(lambda: look(self.gateway, watch), name="watch"),
@@ -96,6 +98,13 @@ class GatewayProcess:
         for each in self._background:
             each.close()
         self.gateway.close()
+
+
+def _tasks(policy: EvaluationPolicy) -> Tasks:
+    return Tasks(
+        guard=lambda store, experiment, _: conduct.breach(store, experiment),
+        standing=lambda store, experiment: conduct.accuracy(store, experiment, policy, _now()),
+    )
 
 
 class ChallengerProcess:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from oracle.store import Prediction, Store, embedded
 from tests.serving.clusters import BIN, fast_ingress, free_ports, ray_folder, running, wait_until_healthy
