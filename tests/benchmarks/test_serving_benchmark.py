@@ -44,8 +44,8 @@ def test_processor_time_of_a_tree_grows_with_the_work_of_children_that_ended() -
 
 ORPHANING = """
 import subprocess, sys, time
-print(subprocess.Popen([sys.executable, "-c", "import subprocess; print(subprocess.Popen(['sleep', '600'], stdout=-3).pid)"],
-                       stdout=subprocess.PIPE, text=True).communicate()[0], flush=True)
+parent = "import subprocess; print(subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL).pid)"
+print(subprocess.check_output([sys.executable, "-c", parent], text=True), flush=True)
 time.sleep(600)
 """
 
