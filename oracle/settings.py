@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
@@ -140,6 +140,44 @@ class GatePolicy(Policy):
     )
 
 
+class GuardrailPolicy(Policy):
+    """What a challenger on live traffic may not do; a breach rolls it back by itself."""
+
+    alpha: float = Field(
+        0.001, gt=0, lt=0.5, description="Chance that a harmless challenger is ever rolled back, each."
+    )
+    min_predictions: int = Field(
+        100, ge=1, description="Predictions of the challenger before latency and failures count."
+    )
+    max_failure_rate: float = Field(
+        0.01, gt=0, lt=1, description="Share of its requests that the control may have to answer in its place."
+    )
+    max_p95_ratio: float = Field(1.5, ge=1, description="Its 95th percentile of latency, times the control's.")
+    p95_slack_ms: float = Field(5.0, ge=0, description="Milliseconds added to that limit, so that noise is no breach.")
+    min_races: int = Field(100, ge=2, description="Races with results before the calibration counts.")
+    max_log_loss_increase: float = Field(
+        0.01, ge=0, description="Nats of log-loss that it may surely lose to the control."
+    )
+
+
+class ExperimentPolicy(Policy):
+    """How two versions are tested on live traffic; frozen into the plan when a test starts."""
+
+    effect: float = Field(
+        0.01, gt=0, lt=1, description="Improvement of NDCG@3 wanted, as a share of the control's mean."
+    )
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="Chance of a false alarm over all looks and all challengers.")
+    power: float = Field(0.8, gt=0, lt=1, description="Chance of seeing the effect in the planned time.")
+    share: float = Field(0.1, gt=0, lt=1, description="Share of the units that a challenger answers.")
+    min_days: float = Field(7.0, ge=0, description="Days before a verdict, or min_predictions, see floors.")
+    min_predictions: int = Field(1000, ge=0, description="Predictions before a verdict, or min_days, see floors.")
+    floors: Literal["either", "both"] = Field(
+        "either", description="Whether one of min_days and min_predictions must be reached, or both."
+    )
+    max_days: float = Field(60.0, gt=0, description="Days after which a test without a decision ends.")
+    sample_ratio_p: float = Field(0.001, gt=0, lt=0.5, description="Sample-ratio p below which nothing is decided.")
+
+
 class TrackingSettings(Policy):
     """Where runs and models are recorded."""
 
@@ -156,6 +194,34 @@ class ServingSettings(Policy):
     port: int = Field(8000, ge=1, le=65535, description="Port that `oracle serve` binds.")
     replicas: int = Field(1, ge=1, description="Number of gateway replicas.")
     max_body_bytes: int = Field(262_144, ge=1024, description="Largest request body accepted.")
+    token: SecretStr | None = Field(
+        None, description="Token (`Authorization: Bearer`) that all under /v1 but health asks for; off unless set."
+    )
+    results_token: SecretStr | None = Field(
+        None, description="Token for telling results instead; by default `serving.token`."
+    )
+    pseudonym_key: SecretStr | None = Field(
+        None, description="Key under which users are hashed and assigned; by default a file under home, made once."
+    )
+    challengers: int = Field(1, ge=0, le=8, description="Slots for challengers, each a deployment of its own.")
+    treatment_timeout_ms: float = Field(
+        250.0, gt=0, description="Milliseconds after which the control answers for a challenger."
+    )
+    composition: Literal["fused", "distributed"] = Field(
+        "fused", description="Members of the control in the gateway's own process, or each in a deployment of its own."
+    )
+    ingress: Literal["haproxy", "python"] = Field(
+        "haproxy", description="What listens for `oracle serve`: HAProxy, or Ray Serve's own proxy, which costs more."
+    )
+
+
+class StoreSettings(Policy):
+    """Where predictions, results, events and experiments are kept."""
+
+    uri: SecretStr | None = Field(
+        None,
+        description="Database: `postgresql://user:password@host/name`, `sqlite:///path`; by default a file under home.",
+    )
 
 
 class Settings(BaseSettings):
@@ -177,7 +243,10 @@ class Settings(BaseSettings):
     leak: LeakPolicy = LeakPolicy()
     gate: GatePolicy = GatePolicy()
     tracking: TrackingSettings = TrackingSettings()
+    store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
+    experiment: ExperimentPolicy = ExperimentPolicy()
+    guardrails: GuardrailPolicy = GuardrailPolicy()
 
     @classmethod
     def settings_customise_sources(

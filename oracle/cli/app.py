@@ -8,6 +8,7 @@ import typer
 
 from oracle import process
 from oracle.cli import output
+from oracle.cli.ab import ab
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.explain import explain
@@ -15,6 +16,7 @@ from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
 from oracle.cli.predict import predict
+from oracle.cli.results import results
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 from oracle.cli.train import evaluate, train
@@ -39,6 +41,8 @@ for command in (
     *(models, card, predict, explain, serve),
 ):
     app.command()(command)
+app.add_typer(results, name="results")
+app.add_typer(ab)
 
 
 def main(*first: str) -> None:

@@ -36,7 +36,7 @@ def ingest(
     from oracle.data.ingest import ingest as take_in
 
     limits = load().check
-    source = _source(format_, mapping)
+    source = source_of(format_, mapping)
     began = time.perf_counter()
     report = take_in(paths, source, Dataset(out), dt.datetime.now(dt.UTC), bars, limits)
     document = asdict(report) | {"seconds": round(time.perf_counter() - began, 3)}
@@ -47,7 +47,12 @@ def ingest(
         raise typer.Exit(2)
 
 
-def _source(format_: str | None, mapping: Path | None) -> Source:
+def source_of(format_: str | None, mapping: Path | None) -> Source:
+    """Return the layout that the options name.
+
+    Raises:
+        BadInput: both or neither are given, or there is no such format.
+    """
     from oracle.data.sources import SOURCES
     from oracle.data.sources.mapping import mapped
 

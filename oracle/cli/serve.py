@@ -37,6 +37,7 @@ def serve(
 
     Starts a Ray of its own on the loopback interface and ends it again. On a cluster use serve_config.yaml.
     """
+    from oracle.serving.ingress import Ingress, clear, prepare
     from oracle.serving.place import Place, claim
     from oracle.serving.registered import Registered
     from oracle.serving.wiring import GatewayArgs, ray_environment, wire
@@ -48,7 +49,10 @@ def serve(
     _say(1, "finding the model in the registry")
     found = Registered(wiring.settings).resolve(wiring.target)
     name = f"{found.name} {found.label} (version {found.number})"
-    os.environ.update(ray_environment(address))
+    ingress = Ingress({}) if address else prepare(wiring.settings.serving.ingress, os.environ)
+    if ingress.lacking:
+        sys.stderr.write(f"{ingress.lacking}: Ray Serve's own proxy listens instead, at several times the cost\n")
+    os.environ.update({**ray_environment(address), **ingress.switches})
     from oracle.serving import launch  # not earlier: Ray reads its environment while it is imported
 
     _on_signals(_interrupt)
@@ -65,6 +69,7 @@ def serve(
     finally:
         _on_signals(signal.SIG_IGN)
         launch.stop(address)
+        clear(ingress)
 
 
 def _ready(url: str, name: str) -> str:

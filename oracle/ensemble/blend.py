@@ -104,6 +104,22 @@ def from_dict(values: Mapping[str, Any]) -> Blend:
     return Blend({n: float(w) for n, w in values["weights"].items()}, values["aggregation"], float(values["scale"]))
 
 
+def reweighed(pooled: Blend, weights: Mapping[str, float]) -> Blend:
+    """Return the blend with other weights; whoever of its members is not named has none.
+
+    Raises:
+        BadInput: a member it does not pool, a weight that is not a finite number, or no weight but zeros.
+    """
+    for name, weight in weights.items():
+        if name not in pooled.weights:
+            raise BadInput("the blend has no such member", value=name, allowed=pooled.weights)
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+            raise BadInput(f"the weight of {name} is not a finite number", value=weight, allowed="such as 0.5")
+    if not any(weights.values()):
+        raise BadInput("a blend needs a weight that is not 0", value=dict(weights), allowed=pooled.weights)
+    return Blend({name: float(weights.get(name, 0.0)) for name in pooled.weights}, pooled.aggregation, pooled.scale)
+
+
 def known(aggregation: str) -> str:
     """Return the aggregation.
 

@@ -8,7 +8,6 @@ proven to be what was saved and to speak of the same features as this installati
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -20,51 +19,24 @@ import numpy as np
 import pandas as pd
 
 from oracle.ensemble import blend, explain
+from oracle.ensemble.about import About, notes_on, rows_of, told_of, why_without_market
 from oracle.ensemble.blend import Blend
 from oracle.errors import BadCard, BadInput, UntrustedPackage
 from oracle.features import build, registry
-from oracle.features.ledger import DAY
 from oracle.features.matrix import RaceMatrix
 from oracle.features.races import Races, from_cards, from_frame
 from oracle.features.state import State
 from oracle.models import families, package
-from oracle.models.market import FAMILY as MARKET
 from oracle.models.ranker import FittedRanker
-from oracle.race import CardExplanation, CardPrediction, RaceCard, RunnerExplanation, RunnerPrediction
+from oracle.race import CardExplanation, CardPrediction, RaceCard, RunnerExplanation
 from oracle.ranking import calibration as calibrations
 from oracle.ranking import market as market_terms
 from oracle.ranking.calibration import UNCHANGED, Calibration
 from oracle.ranking.plackett_luce import Discount, place
-from oracle.ranking.races import Bools, Floats, Ints, offsets_of, softmax
+from oracle.ranking.races import Bools, Floats, softmax
 from oracle.ranking.report import scored
 
 FEATURE_SET = "market"
-
-STALE_DAYS = 60
-"""Days between the last known result and a card's off from which the answer says that its form is old."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What a model says of itself."""
-
-    feature_version: str = ""
-    """Fingerprint of the feature sets it was trained on."""
-    data_fingerprint: str = ""
-    first_date: str = ""
-    """First race date of the history it was trained on."""
-    trained_through: str = ""
-    """Last race date whose results its parameters were fitted on."""
-    state_through: str = ""
-    """Last race date whose results its form knows."""
-    races: int = 0
-    runners: int = 0
-    courses: tuple[str, ...] = ()
-    countries: tuple[str, ...] = ()
-    test: Mapping[str, Any] = field(default_factory=dict)
-    """The test report it shipped with."""
-    overround: str = market_terms.MULTIPLICATIVE
-    """How the margin is taken out of the odds: what it learned with is what it answers with."""
 
 
 def feature_version() -> str:
@@ -73,18 +45,25 @@ def feature_version() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Priced:
-    """Cards as races, with every score that an answer rests on."""
+class Prepared:
+    """Cards as races with their features: all that members are asked with, so that they may be asked elsewhere."""
 
     races: Races
     matrix: RaceMatrix
+    known: Bools
+    """bool[N], whether the horse ever ran in the history."""
+    priced: Bools
+    """bool[R], whether the blend with the market answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """Prepared cards with every score that an answer rests on."""
+
+    of: Prepared
     scores: Mapping[str, Floats]
     utility: Floats
     win: Floats
-    priced: Bools
-    """bool[R], whether the blend with the market answers."""
-    known: Bools
-    """bool[N], whether the horse ever ran in the history."""
 
 
 @dataclass
@@ -107,7 +86,62 @@ class RaceModel:
         Raises:
             BadCard: a card has fewer than two starters.
         """
-        return self._answer(cards, self._priced(cards)) if cards else []
+        if not cards:
+            return []
+        prepared = self.prepare(cards)
+        return self.finish(cards, prepared, self.scores(prepared))
+
+    def prepare(self, cards: Sequence[RaceCard]) -> Prepared:
+        """Return the cards as races with their features; nothing has been asked of a member yet.
+
+        Raises:
+            BadCard: a card has fewer than two starters, or there is no card.
+        """
+        for card in cards:
+            starters = sum(not r.withdrawn for r in card.runners)
+            if starters < 2:
+                raise BadCard(
+                    "a race needs at least two runners that are not withdrawn", value=starters, allowed="2 or more"
+                )
+        if not cards:
+            raise BadCard("there is no card to prepare", value=0, allowed="1 or more")
+        races = from_cards(cards, self.state.alias, self.about.overround)
+        reading = self.state.read(races)
+        matrix = build.matrix(races, reading, FEATURE_SET)
+        priced = np.zeros(len(races), dtype=np.bool_)
+        if self.market is not None:
+            priced = scored(matrix.market, matrix.offsets)
+        return Prepared(races, matrix, ~np.isnan(reading.last["horse"]), priced)
+
+    def asked(self, prepared: Prepared) -> tuple[str, ...]:
+        """Return the members whose scores the answers to prepared cards rest on.
+
+        Where the blend with the market answers every race nobody of the form ensemble is asked, and the other way
+        round; a member without a weight is never asked.
+        """
+        used = [] if prepared.priced.all() else list(self.form.used)
+        if self.market is not None and prepared.priced.any():
+            used += self.market.used
+        return tuple(name for name in self.members if name in used)
+
+    def scores(self, prepared: Prepared) -> dict[str, Floats]:
+        """Return the scores of the members that are asked, float64[N] each, computed here."""
+        return {name: self.members[name].score(prepared.matrix) for name in self.asked(prepared)}
+
+    def finish(
+        self, cards: Sequence[RaceCard], prepared: Prepared, scores: Mapping[str, Floats]
+    ) -> list[CardPrediction]:
+        """Return the answer to each card from the scores of its members, wherever they were computed.
+
+        Args:
+            cards: The cards, in the order they were prepared in.
+            prepared: What `prepare` made of them.
+            scores: float64[N] of each member that `asked` names; others are not looked at.
+
+        Raises:
+            BadInput: a member's scores are missing, or are not one per starter.
+        """
+        return self._answer(cards, self._scored(prepared, scores))
 
     def explain(self, cards: Sequence[RaceCard]) -> list[CardExplanation]:
         """Return the answer to each card as `predict` gives it, and what each feature adds to each score.
@@ -117,11 +151,12 @@ class RaceModel:
         """
         if not cards:
             return []
-        found = self._priced(cards)
+        prepared = self.prepare(cards)
+        found = self._scored(prepared, self.scores(prepared))
         why = self._why(found)
         return [
             CardExplanation(said, tuple(None if row < 0 else why[row] for row in rows.tolist()))
-            for said, rows in zip(self._answer(cards, found), _rows_of(cards, found.races), strict=True)
+            for said, rows in zip(self._answer(cards, found), rows_of(cards, prepared.races), strict=True)
         ]
 
     def advance(self, results: pd.DataFrame) -> None:
@@ -136,89 +171,96 @@ class RaceModel:
             last = max(self.about.state_through, str(races.day.max().astype("datetime64[D]")))
             self.about = replace(self.about, state_through=last)
 
+    def with_state(self, state: State, state_through: str | None = None) -> RaceModel:
+        """Return the same model with another form: everything else is shared.
+
+        Args:
+            state: What is known.
+            state_through: Last race date whose results it knows; where it is not told, the UTC date of its last off,
+                and never one before the model's own.
+        """
+        through = state_through or self.about.state_through
+        if state_through is None and np.isfinite(state.through):
+            through = max(through, str(np.datetime64(int(state.through), "s").astype("datetime64[D]")))
+        return replace(self, state=state, about=replace(self.about, state_through=through))
+
+    def with_weights(self, weights: Mapping[str, Mapping[str, float]]) -> RaceModel:
+        """Return the same model with the weights of a blend replaced; whoever is not named has no weight.
+
+        Args:
+            weights: Weight by member, under `form`, `market` or both.
+
+        Raises:
+            BadInput: no such blend or member, a weight that is not a finite number, or no weight but zeros.
+        """
+        blends = {"form": self.form} | ({} if self.market is None else {"market": self.market})
+        for name in weights:
+            if name not in blends:
+                raise BadInput("the model has no such blend", value=name, allowed=blends)
+        changed = {name: blend.reweighed(blends[name], given) for name, given in weights.items()}
+        return replace(self, form=changed.get("form", self.form), market=changed.get("market", self.market))
+
     def priced(self, races: RaceMatrix) -> tuple[Floats, Floats, Bools]:
         """Return score and win probability of each runner, float64[N], and which races the market pool answered."""
-        return self._pooled({name: member.score(races) for name, member in self.members.items()}, races)
-
-    def _pooled(self, scores: Mapping[str, Floats], races: RaceMatrix) -> tuple[Floats, Floats, Bools]:
-        utility = self.form.utility(scores, races)
-        win = self._calibrated("form", utility, races)
         priced = np.zeros(len(races), dtype=np.bool_)
         if self.market is not None:
-            priced = scored(scores[MARKET], races.offsets)
-            rows, corrected = np.repeat(priced, races.sizes), self.market.utility(scores, races)
-            utility = np.where(rows, corrected, utility)
-            win = np.where(rows, self._calibrated("model", corrected, races), win)
-        return utility, win, priced
+            priced = scored(races.market, races.offsets)
+        scores = {name: member.score(races) for name, member in self.members.items()}
+        return *self._pooled(scores, races, priced), priced
+
+    def _pooled(self, scores: Mapping[str, Floats], races: RaceMatrix, priced: Bools) -> tuple[Floats, Floats]:
+        """Return score and win probability of each runner, by the blend that answers its race."""
+        if self.market is None or not priced.any():
+            utility = self.form.utility(scores, races)
+            return utility, self._calibrated("form", utility, races)
+        corrected = self.market.utility(scores, races)
+        win = self._calibrated("model", corrected, races)
+        if priced.all():
+            return corrected, win
+        utility, rows = self.form.utility(scores, races), np.repeat(priced, races.sizes)
+        return np.where(rows, corrected, utility), np.where(rows, win, self._calibrated("form", utility, races))
 
     def _calibrated(self, who: str, utility: Floats, races: RaceMatrix) -> Floats:
         return self.calibration.get(who, UNCHANGED).apply(softmax(utility, races.offsets), races.offsets)
 
-    def _priced(self, cards: Sequence[RaceCard]) -> _Priced:
-        """Return the cards as races with every score that an answer rests on."""
-        for card in cards:
-            starters = sum(not r.withdrawn for r in card.runners)
-            if starters < 2:
-                raise BadCard(
-                    "a race needs at least two runners that are not withdrawn", value=starters, allowed="2 or more"
+    def _scored(self, prepared: Prepared, scores: Mapping[str, Floats]) -> _Priced:
+        """Return prepared cards with the scores an answer rests on, each checked to be there whole."""
+        starters = prepared.races.runners
+        for name in self.asked(prepared):
+            if name not in scores or scores[name].shape != (starters,):
+                raise BadInput(
+                    f"the scores of {name} are not one per starter",
+                    value="none" if name not in scores else scores[name].shape,
+                    allowed=f"{starters} scores",
                 )
-        races = from_cards(cards, self.state.alias, self.about.overround)
-        reading = self.state.read(races)
-        matrix = build.matrix(races, reading, FEATURE_SET)
-        scores = {name: member.score(matrix) for name, member in self.members.items()}
-        utility, win, priced = self._pooled(scores, matrix)
-        return _Priced(races, matrix, scores, utility, win, priced, ~np.isnan(reading.last["horse"]))
+        return _Priced(prepared, scores, *self._pooled(scores, prepared.matrix, prepared.priced))
 
     def _why(self, found: _Priced) -> dict[int, RunnerExplanation]:
         """Return the explanation of each row, by the blend that answers its race."""
         why: dict[int, RunnerExplanation] = {}
-        for pooled, mask in ((self.form, ~found.priced), (self.market, found.priced)):
+        of = found.of
+        for pooled, mask in ((self.form, ~of.priced), (self.market, of.priced)):
             if pooled is not None and mask.any():
-                rows = np.flatnonzero(np.repeat(mask, found.matrix.sizes))
-                races = found.matrix.take(mask)
+                rows = np.flatnonzero(np.repeat(mask, of.matrix.sizes))
+                races = of.matrix.take(mask)
                 scores = {name: score[rows] for name, score in found.scores.items()}
                 parts = explain.contributions(pooled, self.members, scores, races)
-                told = explain.of_runners(parts, races, found.races.numbers["odds"][rows])
+                told = explain.of_runners(parts, races, of.races.numbers["odds"][rows])
                 why |= dict(zip(rows.tolist(), told, strict=True))
         return why
 
     def _answer(self, cards: Sequence[RaceCard], found: _Priced) -> list[CardPrediction]:
-        races, utility, win, priced, known = found.races, found.utility, found.win, found.priced, found.known
-        places = market_terms.BRITISH_IRISH.places(found.matrix.sizes)
+        of, utility, win = found.of, found.utility, found.win
+        races, priced, known = of.races, of.priced, of.known
+        places = market_terms.BRITISH_IRISH.places(of.matrix.sizes)
         placing = place(win, races.offsets, places, self.discount)
         answers = []
-        for i, (card, rows) in enumerate(zip(cards, _rows_of(cards, races), strict=True)):
-            runners = _runners(card, rows, utility, win, placing, known)
-            notes = self._notes(card, known[rows[rows >= 0]], bool(priced[i]))
+        for i, (card, rows) in enumerate(zip(cards, rows_of(cards, races), strict=True)):
+            runners = told_of(card, rows, utility, win, placing, known)
+            why_form = None if priced[i] else why_without_market(card, learned=self.market is not None)
+            notes = notes_on(card, self.about, self.state.through, known[rows[rows >= 0]], why_form)
             answers.append(CardPrediction(runners, "market" if priced[i] else "form", int(places[i]), notes))
         return answers
-
-    def _notes(self, card: RaceCard, known: Bools, priced: bool) -> tuple[str, ...]:
-        notes = []
-        if not priced:
-            quoted = sum(r.odds is not None for r in card.runners if not r.withdrawn)
-            reason = "no odds were given" if not quoted else "not every runner has odds"
-            if self.market is None:
-                reason = "the model was trained without odds"
-            notes.append(f"{reason}: answered by the form ensemble")
-        notes += self._on_time(card)
-        strangers = int((~known).sum())
-        if strangers:
-            notes.append(f"{strangers} of {len(known)} runners never ran in the history this model knows")
-        if self.about.courses and card.course not in self.about.courses:
-            notes.append(f"course never seen in training: {card.course}")
-        return tuple(notes)
-
-    def _on_time(self, card: RaceCard) -> list[str]:
-        """Return what the moment of the card says about its answer: hindsight, or form gone stale."""
-        days = (card.off.timestamp() - self.state.through) / DAY
-        if days <= 0:
-            return [
-                f"off before the last result this model knows ({self.about.state_through}): the answer has hindsight"
-            ]
-        if days > STALE_DAYS:
-            return [f"the form ends {days:.0f} days before the off ({self.about.state_through})"]
-        return []
 
     def save(self, folder: Path) -> str:
         """Write the model as a package and return its digest."""
@@ -266,38 +308,6 @@ class RaceModel:
             raise UntrustedPackage(
                 f"model package {folder.name} is incomplete: {error}", next_step="train again"
             ) from error
-
-
-def _rows_of(cards: Sequence[RaceCard], races: Races) -> list[Ints]:
-    """Return for each card the row of each of its runners among the starters; -1 for a withdrawn one."""
-    declared = offsets_of([len(card.runners) for card in cards])
-    row = np.full(int(declared[-1]), -1, dtype=np.int64)
-    row[races.rows] = np.arange(races.runners)
-    return [row[a:b] for a, b in itertools.pairwise(declared)]
-
-
-def _runners(
-    card: RaceCard, rows: Ints, utility: Floats, win: Floats, placing: Floats, known: Bools
-) -> tuple[RunnerPrediction, ...]:
-    """Return what is said of each runner of a card, in its order; equal chances are ranked by score, then by row."""
-    own = rows[rows >= 0]
-    rank = {int(row): i for i, row in enumerate(own[np.lexsort((own, -utility[own], -win[own]))], start=1)}
-    return tuple(
-        RunnerPrediction(runner.horse, runner.number, None, None, 0.0, 0.0, None, None, True)
-        if row < 0
-        else RunnerPrediction(
-            horse=runner.horse,
-            number=runner.number,
-            rank=rank[row],
-            score=float(utility[row]),
-            win=float(win[row]),
-            place=float(placing[row]),
-            fair_odds=1.0 / float(win[row]) if win[row] > 0 else None,
-            edge=None if runner.odds is None else float(win[row]) * runner.odds - 1.0,
-            known=bool(known[row]),
-        )
-        for runner, row in zip(card.runners, rows.tolist(), strict=True)
-    )
 
 
 def _under(files: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:

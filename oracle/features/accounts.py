@@ -36,6 +36,10 @@ class Accounts:
         table = np.array([self.index.get(key, -1) for key in keys] + [-1], dtype=np.int64)
         return table[codes]
 
+    def copy(self) -> Accounts:
+        """Return accounts of the same numbers that are opened on their own."""
+        return Accounts(self.index.copy())
+
     def dump(self) -> npt.NDArray[np.uint8]:
         """Return the keys as UTF-8 bytes of a JSON list: a name may hold anything, line breaks too."""
         return np.frombuffer(orjson.dumps(list(self.index)), dtype=np.uint8)

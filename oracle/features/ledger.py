@@ -116,6 +116,10 @@ class Ledger:
     def _arrays(self) -> tuple[Any, ...]:
         return self.value, self.weight, self.last, *self._decay
 
+    def copy(self) -> Ledger:
+        """Return an equal ledger that shares nothing which changes."""
+        return Ledger(self.spec, self.holders.copy(), self.value.copy(), self.weight.copy(), self.last.copy())
+
     def dump(self) -> dict[str, npt.NDArray[Any]]:
         """Return plain arrays from which `restore` makes an equal ledger."""
         n = len(self.holders)

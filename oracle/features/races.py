@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -114,6 +114,40 @@ class Races:
             rows=self.rows[a:b],
             overround=self.overround,
         )
+
+    def alone(self) -> Races:
+        """Return the same races in arrays of their own, which keep nothing of a longer history in memory."""
+        return replace(
+            self,
+            offsets=self.offsets.copy(),
+            off=self.off.copy(),
+            day=self.day.copy(),
+            numbers={k: v.copy() for k, v in self.numbers.items()},
+            texts={k: v.copy() for k, v in self.texts.items()},
+            rows=self.rows.copy(),
+            _codes={},
+        )
+
+
+def joined(parts: Sequence[Races]) -> Races:
+    """Return the races of all parts, one part after the other, as one value.
+
+    Args:
+        parts: At least one; whose races together are ordered by off, where the order is to mean something.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Races(
+        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        off=np.concatenate([part.off for part in parts]),
+        day=np.concatenate([part.day for part in parts]),
+        numbers={name: np.concatenate([part.numbers[name] for part in parts]) for name in first.numbers},
+        texts={name: np.concatenate([part.texts[name] for part in parts]) for name in first.texts},
+        rows=np.concatenate([part.rows for part in parts]),
+        overround=first.overround,
+    )
 
 
 def _offsets(race_of_row: npt.NDArray[np.generic]) -> Ints:

@@ -103,6 +103,10 @@ class Ratings:
         _read_all(accounts, tuple(self.table), out)
         return out
 
+    def copy(self) -> Ratings:
+        """Return equal ratings that share nothing which changes."""
+        return Ratings(self.policy, [h.copy() for h in self.holders], [t.copy() for t in self.table])
+
     def dump(self) -> dict[str, npt.NDArray[Any]]:
         """Return plain arrays from which `restore` makes equal ratings."""
         out: dict[str, npt.NDArray[Any]] = {}

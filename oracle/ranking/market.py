@@ -69,21 +69,24 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
     """Return float64[N]: (1/odds)**a with the race's own a that makes them sum to 1 (Vovk and Zhdanov, 2009; Clarke).
 
     Takes relatively more from longshots than from favourites. log sum (1/odds)**a is convex and falls in a, so Newton's
-    steps from 0 climb to the root without overshooting.
+    steps from 0 climb to the root without overshooting. Each race stops for itself: its price does not depend on the
+    races beside it, to the last bit.
     """
     raw, offsets = _reciprocals(odds, offsets)
     size = np.diff(offsets)
     log = np.log(raw)
     exponent = np.zeros(size.size)
+    open_ = np.ones(size.size, dtype=np.bool_)
     for _ in range(60):
         weight = np.exp(np.repeat(exponent, size) * log)
         total = sum_by_race(weight, offsets)
         slope = sum_by_race(weight * log, offsets)
-        open_ = slope < 0
+        open_ &= slope < 0
         step = np.log(total, out=np.zeros_like(total), where=open_)
         step = np.divide(-step * total, slope, out=np.zeros_like(total), where=open_)
         exponent += step
-        if np.all(np.abs(step) < 1e-13):
+        open_ &= np.abs(step) >= 1e-13
+        if not open_.any():
             break
     return normalise(np.exp(np.repeat(exponent, size) * log), offsets)
 

@@ -1,42 +1,105 @@
-"""The app that Ray Serve runs: arguments validated at the door, a plain class decorated, and nothing else.
+"""The app that Ray Serve runs: arguments validated at the door, plain classes decorated, and nothing else.
 
 `serve run serve_config.yaml`, `serve deploy serve_config.yaml` and `oracle serve` all end in `build`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI
 from ray import serve
+from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import Application
+from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
 
-from oracle.serving import http
-from oracle.serving.wiring import REPLICA_ENVIRONMENT, GatewayArgs, Wiring, gateway, wire
+from oracle.ensemble.race_model import RaceModel
+from oracle.features.matrix import RaceMatrix
+from oracle.race import RaceCard
+from oracle.ranking.races import Floats
+from oracle.serving.challenger import Ask, Fallback, Reply
+from oracle.serving.door import Door
+from oracle.serving.exporter import Exporter
+from oracle.serving.members import AskMember
+from oracle.serving.registered import Registered
+from oracle.serving.replicas import ChallengerProcess, GatewayProcess, MemberProcess
+from oracle.serving.routing import arm_names
+from oracle.serving.version import Target
+from oracle.serving.wiring import REPLICA_ENVIRONMENT, GatewayArgs, Wiring, wire, with_key
 
 # Ray looks at the annotation of `build` as an object, so this file does not postpone the evaluation of annotations.
+
+CONNECTIONS_LOST = ("AioRpcError", "ActorDiedError", "ActorUnavailableError", "ConnectionError")
 
 
 class Replica:
     """One process that answers over HTTP."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._gateway = gateway(wiring)
-        self._max_body_bytes = wiring.settings.serving.max_body_bytes
+    def __init__(
+        self,
+        wiring: Wiring,
+        challengers: dict[str, DeploymentHandle[Any]],
+        members: dict[str, DeploymentHandle[Any]],
+    ) -> None:
+        replica = serve.get_replica_context().replica_id.unique_id
+        self._process = GatewayProcess(
+            wiring,
+            {arm: _asked(handle) for arm, handle in challengers.items()},
+            cause=cause,
+            export=Exporter(replica),
+            replica=replica,
+            members={name: _scored(handle) for name, handle in members.items()},
+        )
 
-    def __serve_build_asgi_app__(self) -> FastAPI:
+    def __serve_build_asgi_app__(self) -> Door:
         """Return the HTTP application; Ray asks for it once the replica stands."""
-        return http.build(self._gateway, max_body_bytes=self._max_body_bytes)
+        return self._process.app
 
-    def reconfigure(self, user_config: Any) -> None:
-        """Follow another version without a restart; a bad one keeps the last good."""
-        self._gateway.reconfigure(user_config)
+    async def reconfigure(self, user_config: Any) -> None:
+        """Follow another routing without a restart; a bad one keeps the last good."""
+        await self._process.reconfigure(user_config)
+
+    def __del__(self) -> None:
+        """Write what was handed in before the process ends."""
+        if hasattr(self, "_process"):
+            self._process.close()
 
 
-GATEWAY = serve.deployment(
-    name="gateway",
-    max_ongoing_requests=32,  # far above what one core answers at once: the rest waits in the router, not in a refusal
-    ray_actor_options={"num_cpus": 0.5, "runtime_env": {"env_vars": REPLICA_ENVIRONMENT}},
-)(serve.ingress()(Replica))
-"""The deployment; serve_config.yaml may override its options under the same name."""
+def _asked(handle: DeploymentHandle[Any]) -> Ask:
+    async def ask(cards: Sequence[RaceCard], target: Target) -> Reply | None:
+        told: Reply | None = await handle.score.remote(list(cards), target)
+        return told
+
+    return ask
+
+
+def _scored(handle: DeploymentHandle[Any]) -> AskMember:
+    async def ask(matrix: RaceMatrix, version: str) -> Floats | None:
+        told: Floats | None = await handle.score.remote(matrix, version)
+        return told
+
+    return ask
+
+
+def cause(error: BaseException) -> Fallback:
+    """Return what kind of failure of a challenger an exception is."""
+    if isinstance(error, RayTaskError):
+        return "error"
+    if isinstance(error, RayActorError | DeploymentUnavailableError) or type(error).__name__ in CONNECTIONS_LOST:
+        return "dead"
+    return "error"
+
+
+_OPTIONS: dict[str, Any] = {"ray_actor_options": {"num_cpus": 0.5, "runtime_env": {"env_vars": REPLICA_ENVIRONMENT}}}
+
+# Far more requests than one core answers at once: the rest waits in the replica, not in a refusal.
+GATEWAY = serve.deployment(name="gateway", max_ongoing_requests=256, **_OPTIONS)(serve.ingress()(Replica))
+"""The ingress with the control; serve_config.yaml may override its options under the same name."""
+
+CHALLENGER = serve.deployment(max_ongoing_requests=64, **_OPTIONS)(ChallengerProcess)
+"""A challenger; each has the name of its arm."""
+
+MEMBER = serve.deployment(max_ongoing_requests=256, **_OPTIONS)(MemberProcess)
+"""A member of the control, where `composition` is distributed; each is called `member-` and its own name."""
 
 
 def build(args: GatewayArgs) -> Application:
@@ -45,6 +108,27 @@ def build(args: GatewayArgs) -> Application:
     Args:
         args: The `args` of the application in serve_config.yaml, as a mapping or validated.
     """
-    wiring = wire(GatewayArgs.model_validate(args))
-    application: Application = GATEWAY.options(num_replicas=wiring.settings.serving.replicas).bind(wiring)
-    return application
+    return application(args)
+
+
+def application(args: GatewayArgs, challenger: serve.Deployment = CHALLENGER) -> Application:
+    """Return the application with challengers of the given kind.
+
+    Args:
+        args: As for `build`.
+        challenger: The deployment of a challenger, without its name.
+    """
+    wiring = with_key(wire(GatewayArgs.model_validate(args)))
+    serving = wiring.settings.serving
+    arms = {arm: challenger.options(name=arm).bind(wiring, arm) for arm in arm_names(serving.challengers)}
+    members = {name: MEMBER.options(name=f"member-{name}").bind(wiring, name) for name in _members(wiring)}
+    bound: Application = GATEWAY.options(num_replicas=serving.replicas).bind(wiring, arms, members)
+    return bound
+
+
+def _members(wiring: Wiring) -> tuple[str, ...]:
+    """Return the members that get deployments of their own: those of the version that is in force while building."""
+    if wiring.settings.serving.composition == "fused":
+        return ()
+    model = Registered(wiring.settings).load(wiring.target, in_force=None).model
+    return tuple(model.members) if isinstance(model, RaceModel) else ()

@@ -17,9 +17,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from oracle.race import GOINGS, RaceType, Sex, Surface
+from oracle.race import GOINGS, RaceType, Sex, Status, Surface
 
 MAX_TEXT = 120
+MAX_ID = 64
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that no name contains: control characters, lone surrogates, line and paragraph separators."""
@@ -89,6 +90,47 @@ def _one_of(words: Iterable[str], missing: str | None = None) -> BeforeValidator
     return BeforeValidator(check)
 
 
+def _open_word(words: Iterable[str]) -> BeforeValidator:
+    """Return a check that knows some words in any spelling and keeps every other text as it is."""
+    known = tuple(str(word) for word in words)
+
+    def check(value: object) -> str:
+        text = _text(value)
+        word = re.sub(r"[\s_-]+", "_", text.lower())
+        return word if word in known else text
+
+    return BeforeValidator(check)
+
+
+def _day(value: object) -> dt.date:
+    allowed = f"a date, {FIRST_YEAR} to {LAST_YEAR}, such as 2025-06-01"
+    try:
+        day = dt.date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+    except ValueError as error:
+        raise refusal("not_a_date", f"is not a possible date ({error})", allowed) from error
+    if day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise refusal("not_a_date", "must be a date", allowed)
+    return day
+
+
+def _id(value: object) -> str:
+    text = _code(value)
+    if len(text) > MAX_ID:
+        raise refusal("text_too_long", f"has {len(text)} characters", f"text of 1 to {MAX_ID} characters")
+    return text
+
+
+def an_object(what: str, such_as: str) -> BeforeValidator:
+    """Return a check for a JSON object, told as a whole where it is something else."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, dict):
+            raise refusal("not_an_object", f"must be an object, {what}", f"such as {such_as}")
+        return value
+
+    return BeforeValidator(check)
+
+
 def _country(value: object) -> str:
     if not (isinstance(value, str) and re.fullmatch(r"[A-Za-z]{2}", value.strip())):
         raise refusal("not_a_country", "must be a country code", "two letters of ISO 3166-1, such as HK, JP, IE, GB")
@@ -144,5 +186,17 @@ CarriedKg = Annotated[float, _number(30, 100, "kg"), Field(ge=30, le=100)]
 BodyKg = Annotated[float, _number(200, 900, "kg"), Field(ge=200, le=900)]
 Rating = Annotated[float, _number(0, 300), Field(ge=0, le=300)]
 Prize = Annotated[float, _number(0, 10_000_000, "thousands"), Field(ge=0, le=10_000_000)]
+Real = Annotated[float, _number(-1e12, 1e12)]
+"""What is possible in racing is not for this to say: see `oracle.data.check`."""
+Count = Annotated[int, _whole(0, 30_000), Field(ge=0, le=30_000)]
+Place = Annotated[int, _whole(0, 999), Field(ge=0, le=999)]
+Day = Annotated[dt.date, BeforeValidator(_day)]
+StatusWord = Annotated[str, _one_of(Status), _enum(Status)]
+OpenGoing = Annotated[str, _open_word(GOINGS)]
+OpenSurface = Annotated[str, _open_word(Surface)]
+OpenSex = Annotated[str, _open_word(Sex)]
+Id = Annotated[str, BeforeValidator(_id), Field(min_length=1, max_length=MAX_ID)]
+EVENTS = ("view", "click", "follow", "bet")
+EventWord = Annotated[str, _one_of(EVENTS), _enum(EVENTS)]
 Odds = Annotated[float, _number(1, 10_000), Field(ge=1, le=10_000)]
 """From 1, stake back and no more: pools pay it on overwhelming favourites of cup races."""

@@ -1,45 +1,44 @@
 """Answers cards with the model in force: the whole of serving, as a plain class without a cluster.
 
-A card is read, priced, written to our store, and only then answered. Where there is no model yet the gateway stands and
-says so, and looks again: training after serving must not need a restart. A model that cannot be loaded never replaces
-one that works.
+A card is read, assigned to an arm, priced, written to our store, and only then answered. Pricing by the control happens
+in the caller's own thread, under Ray the event loop: a replica has one core, and a second thread would only wait. What
+can take long (reasons, combinations) goes to another thread, a challenger is awaited, and whatever goes wrong with it
+the control answers. Where there is no model yet the gateway stands and says so, and looks again: training after serving
+must not need a restart. A model that cannot be loaded never replaces one that works.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-import threading
+import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from oracle.ensemble.explain import meanings, shortened
-from oracle.errors import BadSetting, OracleError, Unavailable
-from oracle.race import CardPrediction
+from oracle.errors import OracleError
+from oracle.experiment.assignment import arm as arm_of
+from oracle.experiment.assignment import position, pseudonym
+from oracle.race import CardExplanation, RaceCard
 from oracle.serving.body import read_card
+from oracle.serving.caller import NOBODY, Caller
+from oracle.serving.challenger import Asking, Fallback, Reply
 from oracle.serving.exotics import exotics as combinations
-from oracle.serving.messages import CardMessage, ExplainedMessage, ModelMessage, PredictionMessage, answer, explained
-from oracle.serving.version import Served, Source, Target
-from oracle.store import Prediction, Store
+from oracle.serving.members import Members
+from oracle.serving.messages import ExplainedMessage, ModelMessage, PredictionMessage, answer, explained
+from oracle.serving.metrics import Tally
+from oracle.serving.query import NOTHING_ASKED, Query
+from oracle.serving.request import Asked, Told, row_of, scoring_of, told_by_challenger, told_by_control
+from oracle.serving.routing import CONTROL, InForce, Routing, Running, assigned, in_force, read_routing
+from oracle.serving.scoring import Scored, card_key
+from oracle.serving.shadow import Shadow, ShadowPolicy, Work
+from oracle.serving.slot import Loaded, Slot
+from oracle.serving.version import Source, Target
+from oracle.store import GroupCommit, Prediction, Scoring, Store, race_key
 
-Told = TypeVar("Told", bound=PredictionMessage)
-
-LOOK_AGAIN = dt.timedelta(seconds=5)
-"""How long a gateway without a model waits before it asks the registry again: asking costs tens of milliseconds."""
-
-
-class HealthMessage(BaseModel):
-    """Whether cards are answered as they should be, and if not, why."""
-
-    model_config = ConfigDict(frozen=True)
-
-    status: Literal["ok", "degraded"]
-    reasons: tuple[str, ...] = Field(description="Why it is degraded; empty where it is ok.")
-    model: ModelMessage | None = Field(description="The version that answers; null where there is none.")
-    loaded_at: dt.datetime | None = Field(description="When that version was loaded, UTC.")
+SHADOW_PATIENCE = 20.0
+"""Times the usual time limit for a batch that nobody waits for."""
 
 
 def _now() -> dt.datetime:
@@ -50,15 +49,35 @@ def _new_id() -> str:
     return uuid.uuid4().hex
 
 
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What a gateway works with besides its model and its store; a lone one needs none of it."""
+
+    challengers: Mapping[str, Asking] = field(default_factory=dict)
+    """How each challenger's deployment is asked, by the name of its arm."""
+    key: bytes = b""
+    """Key of assignment and of pseudonyms: who does not know it can neither choose an arm nor tell a user."""
+    shadow: ShadowPolicy = field(default_factory=ShadowPolicy)
+    members: Members | None = None
+    """The members of the control where they stand in deployments of their own; None: all in this process."""
+    tally: Tally = field(default_factory=Tally)
+    replica: str = "here"
+
+    def pseudonym(self, user: str) -> str:
+        """Return what stands for a user's name."""
+        return pseudonym(user, self.key)
+
+
 class Gateway:
-    """Holds one model version and answers cards with it; safe to call from several threads."""
+    """Holds the control and asks the challengers; safe to call from several threads, `respond` from one event loop."""
 
     def __init__(
         self,
         source: Source,
         store: Store,
-        target: Target,
+        target: Target | None = None,
         *,
+        kit: Kit | None = None,
         now: Callable[[], dt.datetime] = _now,
         new_id: Callable[[], str] = _new_id,
     ) -> None:
@@ -66,53 +85,62 @@ class Gateway:
 
         Args:
             source: Where models come from.
-            store: Where answers are written.
-            target: Which version to answer with.
+            store: Where answers are written, and results and experiments are read.
+            target: Which version the control answers with where `user_config` does not say.
+            kit: Challengers and whatever else it works with.
             now: The clock, UTC.
             new_id: Makes ids of predictions.
         """
-        self._source, self._store, self._now, self._new_id = source, store, now, new_id
-        self._target = target
-        self._served: Served | None = None
-        self._loaded_at: dt.datetime | None = None
-        self._refused: OracleError | None = None
-        self._asked_at = now()
-        self._changing = threading.Lock()
-        self._pricing = threading.Lock()
-        self.follow(target)
-
-    def follow(self, target: Target) -> None:
-        """Answer with the target's model from now on; where it cannot be loaded, keep the one in force and say why."""
-        with self._changing:
-            self._load(target)
+        self.kit = kit or Kit()
+        self.source, self.store, self._now, self._new_id = source, store, now, new_id
+        self._default = target or Target()
+        self._configured = Routing(control=self._default)
+        self._running: Sequence[Running] = ()
+        self.routing = in_force(self._configured, (), challengers=len(self.kit.challengers))
+        self.rejections = 0
+        self.rejected: OracleError | None = None
+        """Why the last `user_config` is not in force; None where it is."""
+        self.trouble: OracleError | None = None
+        """Why results and experiments are not looked at; None where they are."""
+        self.slot = Slot(source, store.results, now=now)
+        self.commit = GroupCommit(store)
+        self._reported: dict[str, int] = {}
+        self.shadow = Shadow(self._score_beside, self.kit.shadow)
+        self.slot.follow(self._default)
 
     def reconfigure(self, wanted: object) -> None:
-        """Follow the target that `user_config` describes; an impossible one changes nothing and shows in the health.
+        """Follow the routing that `user_config` describes; an impossible one changes nothing and shows in the health.
 
         A `reconfigure` that raises would take the replica out of service, so this never does for a user's mistake.
+        Blocks while another version is loaded: call it beside the event loop.
         """
         try:
-            if not isinstance(wanted, Mapping):
-                raise TypeError("user_config must be a mapping of version and revision")
-            target = Target.model_validate({**self._target.model_dump(), **wanted})
-        except (TypeError, ValueError) as error:
-            self._refused = BadSetting(f"user_config is not possible: {error}", allowed=Target.model_fields)
-            return
-        self.follow(target)
-
-    def _load(self, target: Target) -> None:
-        self._asked_at = self._now()
-        try:
-            loaded = self._source.load(target, in_force=self._served)
+            routing = read_routing(wanted, challengers=len(self.kit.challengers))
         except OracleError as error:
-            self._refused = error
+            self.rejections, self.rejected = self.rejections + 1, error
+            self.kit.tally.count("oracle_routing_rejections")
             return
-        self._refused = None
-        if loaded is not self._served:
-            self._served, self._loaded_at = loaded, self._now()
+        self.rejected = None
+        control = routing.control
+        if control.version is None:
+            control = control.model_copy(update={"version": self._default.version})
+        self.slot.follow(control)
+        if self.slot.refused is not None:
+            self.rejections += 1
+            self.kit.tally.count("oracle_routing_rejections")
+        self._configured = routing.model_copy(update={"control": control})
+        self._route()
+
+    def rule(self, running: Sequence[Running]) -> None:
+        """Follow the experiments that run by our store."""
+        self._running = tuple(running)
+        self._route()
+
+    def _route(self) -> None:
+        self.routing = in_force(self._configured, self._running, challengers=len(self.kit.challengers))
 
     def predict(self, body: bytes, *, exotics: int = 0) -> PredictionMessage:
-        """Return the answer to the card in `body`, after it has been written to our store.
+        """Return the control's answer to the card in `body`, after it has been written to our store.
 
         Args:
             body: The card.
@@ -122,16 +150,10 @@ class Gateway:
             MalformedCard: the body is not a card.
             OracleError: there is no model, or the answer could not be written.
         """
-        card = read_card(body)
-        served = self._in_force()
-        with (
-            self._pricing
-        ):  # one core per replica: a second thread would only wait, and members need not be thread-safe
-            [said] = served.model.predict([card.as_card()])
-        return self._kept(card, self._answered(card, said, served, exotics))
+        return self._at_once(body, Query(exotics=exotics))
 
     def explain(self, body: bytes, top: int | None = None, *, exotics: int = 0) -> ExplainedMessage:
-        """Return the answer to the card in `body` with the reasons for each score; kept as it is given.
+        """Return the control's answer to the card in `body` with the reasons for each score; kept as it is given.
 
         Args:
             body: The card.
@@ -142,82 +164,198 @@ class Gateway:
             MalformedCard: the body is not a card.
             OracleError: there is no model, or the answer could not be written.
         """
-        card = read_card(body)
-        served = self._in_force()
-        with self._pricing:
-            [why] = served.model.explain([card.as_card()])
-        if top is not None:
-            why = replace(why, runners=tuple(r and shortened(r, top) for r in why.runners))
-        return self._kept(card, explained(self._answered(card, why.prediction, served, exotics), why, meanings()))
-
-    def _answered(self, card: CardMessage, said: CardPrediction, served: Served, exotics: int) -> PredictionMessage:
-        return answer(
-            card,
-            said,
-            model=served.message,
-            prediction_id=self._new_id(),
-            at=self._now(),
-            exotics=combinations(said, served.model.discount, exotics) if exotics else None,
-        )
-
-    def _kept(self, card: CardMessage, told: Told) -> Told:
-        """Write an answer to our store and hand it back: what cannot be written is not answered."""
-        self._store.record(
-            Prediction(
-                prediction_id=told.prediction_id,
-                at=told.at,
-                race_id=told.race_id,
-                model_name=told.model.name,
-                model_version=told.model.version,
-                card=card.model_dump_json(exclude_unset=True),
-                answer=told.model_dump_json(),
-            )
-        )
+        told = self._at_once(body, Query(explain=True, top=top, exotics=exotics))
+        assert isinstance(told, ExplainedMessage)
         return told
+
+    def _at_once(self, body: bytes, query: Query) -> PredictionMessage:
+        began = time.perf_counter()
+        asked = self._asked(body, query, b"", NOBODY, InForce(self.routing.control))
+        self.slot.look_again()
+        loaded = self.slot.held()
+        told, why = self._priced(asked, loaded, query)
+        message = self._message(asked, told, query, why)
+        row, scoring, _ = self._row(asked, told, message, began)
+        self.commit.submit(row, scoring).result()
+        return message
+
+    async def respond(
+        self, body: bytes, query: Query = NOTHING_ASKED, raw: bytes = b"", caller: Caller = NOBODY
+    ) -> str:
+        """Return the answer to a request as JSON text, once it is durable.
+
+        Args:
+            body: The card.
+            query: What is asked for besides.
+            raw: The query as it came.
+            caller: Who asks; a request whose id was answered before gets that answer.
+
+        Raises:
+            MalformedCard: the body is not a card.
+            OracleError: there is no model, or the answer could not be written.
+        """
+        began = time.perf_counter()
+        asked = self._asked(body, query, raw, caller, self.routing)
+        loaded = self.slot.held()
+        reply: Reply | Fallback | None = None
+        if asked.arm != CONTROL:
+            reply = await self._challenged(asked)
+        why: CardExplanation | None = None
+        if isinstance(reply, Reply) and not query.explain:
+            told = told_by_challenger(reply, asked.arm)
+        elif query.explain:
+            told, why = await asyncio.to_thread(self._priced, asked, loaded, query)
+        else:
+            told = told_by_control((await self._by_control([asked.card], loaded))[0], loaded)
+        if reply is not None and not isinstance(reply, Reply):
+            told = replace(told, fallback=reply)
+            self.kit.tally.count("oracle_fallbacks", asked.arm, reply)
+        if query.exotics:
+            message = await asyncio.to_thread(self._message, asked, told, query, why)
+        else:
+            message = self._message(asked, told, query, why)
+        row, scoring, text = self._row(asked, told, message, began)
+        kept = await self.commit.keep(row, scoring)
+        self._noted(asked, told, loaded, began, repeated=kept is not None)
+        return text if kept is None else kept
+
+    async def _challenged(self, asked: Asked) -> Reply | Fallback:
+        arm = next(each for each in asked.routing.arms if each.name == asked.arm)
+        return await self.kit.challengers[arm.name].score([asked.card], arm.target)
+
+    async def _by_control(self, cards: Sequence[RaceCard], loaded: Loaded) -> list[Scored]:
+        if self.kit.members is None:
+            return self.slot.score(cards, loaded)
+        return await self.kit.members.score(loaded, cards)
+
+    def _asked(self, body: bytes, query: Query, raw: bytes, caller: Caller, routing: InForce) -> Asked:
+        message = read_card(body)
+        race = race_key(message.race_id, message.course, message.off)
+        unit = caller.user or race
+        arm = CONTROL
+        if routing.experiment is not None and not query.explain:  # reasons are the control's: nothing to be tested
+            arm = assigned(routing, unit, self._position, arm_of)
+        return Asked(
+            message=message,
+            card=message.as_card(),
+            text=message.model_dump_json(exclude_unset=True),
+            race=race,
+            caller=caller,
+            unit=unit,
+            arm=arm,
+            routing=routing,
+            prediction_id=caller.prediction_id(raw, body) or self._new_id(),
+        )
+
+    def _position(self, experiment: str, unit: str) -> float:
+        return position(experiment, unit, self.kit.key)
+
+    def _priced(self, asked: Asked, loaded: Loaded, query: Query) -> tuple[Told, CardExplanation | None]:
+        """Return what the control says, and why where that was asked."""
+        [scored] = self.slot.score([asked.card], loaded)
+        if not query.explain:
+            return told_by_control(scored, loaded), None
+        [why] = loaded.model.explain([asked.card])
+        if query.top is not None:
+            top = query.top
+            why = replace(why, runners=tuple(r and shortened(r, top) for r in why.runners))
+        return told_by_control(replace(scored, said=why.prediction), loaded), why
+
+    def _message(self, asked: Asked, told: Told, query: Query, why: CardExplanation | None) -> PredictionMessage:
+        message = answer(
+            asked.message,
+            told.scored.said,
+            model=told.model,
+            prediction_id=asked.prediction_id,
+            at=self._now(),
+            exotics=combinations(told.scored.said, told.discount, query.exotics) if query.exotics else None,
+        )
+        return message if why is None else explained(message, why, meanings())
+
+    def _row(
+        self, asked: Asked, told: Told, message: PredictionMessage, began: float
+    ) -> tuple[Prediction, Scoring | None, str]:
+        """Return what is written of an answer, and the answer as text."""
+        text = message.model_dump_json()
+        spent = (time.perf_counter() - began) * 1000
+        row = row_of(asked, told, at=message.at, answer=text, latency_ms=spent)
+        return row, self._scoring(asked, told, message.at, spent), text
+
+    def _scoring(self, asked: Asked, told: Told, at: dt.datetime, spent: float) -> Scoring | None:
+        """Return the answering arm's scoring while an experiment runs: without one nobody compares."""
+        if asked.routing.experiment is None:
+            return None
+        return scoring_of(
+            asked.card,
+            asked.text,
+            told.scored,
+            label=told.label,
+            arm=told.slot,
+            form=told.form,
+            at=at,
+            latency_ms=spent,
+        )
+
+    def _noted(self, asked: Asked, told: Told, loaded: Loaded, began: float, *, repeated: bool) -> None:
+        """Count an answer, and have the other arms score its card."""
+        tally = self.kit.tally
+        if repeated:
+            tally.count("oracle_repeats")
+            return
+        tally.count("oracle_requests", asked.arm, told.label)
+        tally.observe("oracle_latency_ms", asked.arm, told.label, value=(time.perf_counter() - began) * 1000)
+        if asked.routing.experiment is None:
+            return
+        name = card_key(asked.text.encode(), loaded.seq)
+        slots = ((CONTROL, loaded.target), *((arm.name, arm.target) for arm in asked.routing.arms))
+        for arm, target in slots:
+            if arm != told.slot:
+                self.shadow.offer(arm, Work(name, asked.card, asked.text, target))
+
+    async def _score_beside(self, arm: str, target: Target, work: Sequence[Work]) -> bool:
+        """Have an arm score cards that another one answered, and note what it said."""
+        cards = [each.card for each in work]
+        if arm == CONTROL:
+            loaded = self.slot.held()
+            began = time.perf_counter()
+            scored = await self._by_control(cards, loaded)
+            label, form = loaded.label, loaded.seq
+            spent = (time.perf_counter() - began) * 1000 / len(work)
+        else:
+            reply = await self.kit.challengers[arm].score(cards, target, patience=SHADOW_PATIENCE)
+            if not isinstance(reply, Reply):
+                return False
+            scored, label, form, spent = list(reply.scored), reply.label, reply.form, reply.latency_ms
+        at = self._now()
+        self.commit.note(
+            [
+                scoring_of(w.card, w.text, s, label=label, arm=arm, form=form, at=at, latency_ms=spent)
+                for w, s in zip(work, scored, strict=True)
+            ]
+        )
+        return True
+
+    def shadow_since(self) -> dict[str, int]:
+        """Return how much shadow work was scored, shed and failed since this was asked last."""
+        so_far = {
+            "scored": self.shadow.done,
+            "shed": self.shadow.shed + self.commit.shed,
+            "failed": self.shadow.failed,
+        }
+        since = {name: count - self._reported.get(name, 0) for name, count in so_far.items()}
+        self._reported = so_far
+        return since
 
     def prediction(self, prediction_id: str) -> str | None:
         """Return an earlier answer as JSON, exactly as it was given, or None where there is none of that id."""
-        found = self._store.prediction(prediction_id)
+        found = self.store.predictions.get(prediction_id)
         return None if found is None else found.answer
-
-    def health(self) -> HealthMessage:
-        """Return how the gateway is."""
-        reasons = []
-        try:
-            self._in_force()
-        except OracleError as error:
-            reasons.append(str(error))
-        if self._refused and self._served:
-            reasons.append(f"keeping version {self._served.message.version}; the model asked for: {self._refused}")
-        try:
-            self._store.check()
-        except OracleError as error:
-            reasons.append(str(error))
-        return HealthMessage(
-            status="degraded" if reasons else "ok",
-            reasons=tuple(reasons),
-            model=self.model,
-            loaded_at=self._loaded_at,
-        )
-
-    @property
-    def source(self) -> Source:
-        """Where models come from."""
-        return self._source
 
     @property
     def model(self) -> ModelMessage | None:
         """The version in force."""
-        return None if self._served is None else self._served.message
+        return None if self.slot.loaded is None else self.slot.loaded.message
 
-    def _in_force(self) -> Served:
-        """Return the model in force; without one, let a single caller look again and all others know at once."""
-        due = self._served is None and self._now() - self._asked_at >= LOOK_AGAIN
-        if due and self._changing.acquire(blocking=False):
-            try:
-                self._load(self._target)
-            finally:
-                self._changing.release()
-        if self._served is None:
-            raise self._refused or Unavailable("no model is loaded", next_step="oracle train --data DATASET")
-        return self._served
+    def close(self) -> None:
+        """Write what was handed in, and end."""
+        self.commit.close()

@@ -1,14 +1,12 @@
 """The HTTP contract: which addresses there are, and that every refusal has the same shape.
 
-The body is read here and not by FastAPI: it is bounded while it arrives, never unpacked, and parsed strictly
-(`oracle.serving.body`). All that blocks (pricing, our store, the registry) runs on a worker thread. Knows no Ray.
+The body is read by us and not by FastAPI: it is bounded while it arrives, never unpacked, and parsed strictly
+(`oracle.serving.body`). What blocks (our store, the registry) runs on a worker thread. In service `oracle.serving.door`
+stands in front and answers cards the short way, to the same effect. Knows no Ray.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -21,26 +19,21 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from oracle import __version__
-from oracle.errors import BadInput, OracleError
-from oracle.serving.body import MalformedCard, Problem
-from oracle.serving.gateway import Gateway, HealthMessage
+from oracle.errors import OracleError
+from oracle.serving.body import Problem
+from oracle.serving.caller import read_caller
+from oracle.serving.door import SEE_DOCS, read_body
+from oracle.serving.gateway import Gateway
+from oracle.serving.health import HealthMessage, health_of
 from oracle.serving.messages import CardMessage, ExplainedMessage, PredictionMessage, RefusalMessage
 from oracle.serving.query import PARAMETERS, read_query
+from oracle.serving.refusals import NoSuchPrediction, refusal, refuse, unforeseen
 from oracle.serving.version import ModelsMessage
 
-SEE_DOCS = "see /docs for every address and field"
 _OFFLINE = """<noscript>Your browser runs no scripts: read <a href="/openapi.json">/openapi.json</a>.</noscript>
 <p id="offline" hidden>The page's script could not be fetched (no internet?): read
 <a href="/openapi.json">/openapi.json</a>, or docs/api.md in the repository.</p>
 <script>if (!window.SwaggerUIBundle) document.getElementById("offline").hidden = false;</script></body>"""
-
-
-class _TooLarge(BadInput):
-    """The request body is larger than allowed."""
-
-
-class _NoSuchPrediction(BadInput):
-    """No answer of that id was given."""
 
 
 def build(gateway: Gateway, *, max_body_bytes: int) -> FastAPI:
@@ -86,14 +79,10 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
         score, and what each added.
         """
         query = read_query(request.scope["query_string"])
-        body = await _body(request, max_body_bytes)
-        if query.explain:
-            told: PredictionMessage = await run_in_threadpool(
-                partial(gateway.explain, body, query.top, exotics=query.exotics)
-            )
-        else:
-            told = await run_in_threadpool(partial(gateway.predict, body, exotics=query.exotics))
-        return Response(told.model_dump_json(), media_type="application/json")
+        body = await read_body(request.scope["headers"], request.receive, max_body_bytes)
+        caller = read_caller(request.scope["headers"], gateway.kit.pseudonym)
+        told = await gateway.respond(body, query, request.scope["query_string"], caller)
+        return Response(told, media_type="application/json")
 
     @app.get(
         "/v1/predictions/{prediction_id}",
@@ -105,7 +94,7 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
         """Return an earlier answer, exactly as it was given."""
         found = await run_in_threadpool(gateway.prediction, prediction_id[:64])
         if found is None:
-            raise _NoSuchPrediction("there is no prediction of that id", next_step="use a prediction_id of an answer")
+            raise NoSuchPrediction("there is no prediction of that id", next_step="use a prediction_id of an answer")
         return Response(found, media_type="application/json")
 
     @app.get(
@@ -113,7 +102,7 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
     )
     async def health() -> Response:
         """Say ok, or degraded and why; 503 where no model is loaded."""
-        found = await run_in_threadpool(gateway.health)
+        found = await run_in_threadpool(health_of, gateway)
         return Response(found.model_dump_json(), 200 if found.model else 503, media_type="application/json")
 
     @app.get("/v1/models", summary="Versions and aliases", response_model=ModelsMessage)
@@ -130,58 +119,24 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
         return HTMLResponse(page.replace("</body>", _OFFLINE))
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """Return the body, refusing what is not plain JSON by its headers and what is too large while it arrives."""
-    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise _header("Content-Type", kind, "application/json")
-    packing = request.headers.get("content-encoding", "identity").strip().lower()
-    if packing not in ("", "identity"):
-        raise _header("Content-Encoding", packing, "identity: send the body unpacked")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > limit:
-            raise _TooLarge(
-                "the body is too large", allowed=f"up to {limit} bytes", next_step="send one race per request"
-            )
-    return bytes(body)
-
-
-def _header(name: str, value: str, allowed: str) -> MalformedCard:
-    return MalformedCard([Problem("BadHeader", f"{name} is not one that is read", name, value[:80], allowed, SEE_DOCS)])
-
-
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(OracleError)
     async def ours(_: Request, error: OracleError) -> JSONResponse:
-        if isinstance(error, MalformedCard):
-            return _refuse(422, error.problems)
-        status = 413 if isinstance(error, _TooLarge) else 404 if isinstance(error, _NoSuchPrediction) else 503
-        kind = type(error).__name__.removeprefix("_")
-        return _refuse(status, [Problem(**(error.as_dict() | {"kind": kind}))])
+        return refusal(error)
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> JSONResponse:
         value = f"{request.method} {request.url.path}"[:160]
         problem = Problem("HttpError", str(error.detail), value=value, next_step=SEE_DOCS)
-        return _refuse(error.status_code, [problem], headers=dict(error.headers or {}))
+        return refuse(error.status_code, [problem], headers=dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
     async def of_fastapi(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _refuse(422, [Problem("BadRequest", str(each["msg"]), next_step=SEE_DOCS) for each in error.errors()])
+        return refuse(422, [Problem("BadRequest", str(each["msg"]), next_step=SEE_DOCS) for each in error.errors()])
 
     @app.exception_handler(Exception)
-    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
-        what = f"unexpected {type(error).__name__}"
-        return _refuse(500, [Problem("Unexpected", what, next_step="the server's log shows where it happened")])
-
-
-def _refuse(status: int, problems: Iterable[Problem], headers: dict[str, str] | None = None) -> JSONResponse:
-    listed = [asdict(problem) for problem in problems]
-    if status == 503:
-        headers = {"Retry-After": "5"}
-    return JSONResponse({"error": listed[0], "errors": listed}, status, headers)
+    async def others(_: Request, error: Exception) -> JSONResponse:
+        return unforeseen(error)
 
 
 def _refusal(description: str) -> dict[str, Any]:

@@ -7,10 +7,12 @@ ours is `oracle.serving.registered`.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from oracle.race import CardExplanation, CardPrediction, RaceCard
@@ -35,15 +37,40 @@ class Predictor(Protocol):
         ...
 
 
+VersionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Weights = dict[Literal["form", "market"], dict[str, Annotated[float, Field(allow_inf_nan=False)]]]
+"""Weight by member, by blend: `form` answers where odds are missing, `market` where every starter has them."""
+
+
 class Target(BaseModel):
-    """Which version to answer with. It is also what `user_config` in serve_config.yaml holds."""
+    """Which version stands in a slot, and with which weights of its members."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = Field(
+    version: VersionName | None = Field(
         None, description="Number, semantic version or alias; by default the alias in the settings."
     )
     revision: str = Field("0", description="Another value with the same version means: ask the registry again.")
+    weights: Weights | None = Field(
+        None, description="Weights of the members in place of the fitted ones, under form, market or both."
+    )
+
+    @property
+    def label(self) -> str:
+        """What is asked for in one word: two weightings of one version are two models to whoever compares them."""
+        return label(self.version or "", self.weights)
+
+
+def label(version: str, weights: Weights | None) -> str:
+    """Return version and weights in one word.
+
+    >>> label("3", None)
+    '3'
+    """
+    if weights is None:
+        return version
+    said = orjson.dumps(weights, option=orjson.OPT_SORT_KEYS)
+    return f"{version}+{hashlib.blake2b(said, digest_size=4).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

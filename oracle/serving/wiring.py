@@ -7,27 +7,37 @@ with the same gateway.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from oracle import settings, store
-from oracle.serving.gateway import Gateway
+from oracle.errors import Unavailable
+from oracle.serving.caller import Tokens
+from oracle.serving.gateway import Gateway, Kit
 from oracle.serving.registered import Registered
 from oracle.serving.version import Target
 from oracle.settings import Settings
 
-REPLICA_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+REPLICA_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
 """One thread per replica: two cost seven times the processor time as soon as requests overlap."""
 
 
 PATIENCE = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
 """Ray kills a proxy that is not ready in five seconds, which a busy machine needs for its imports alone."""
+
+KEY_FILE = "pseudonym.key"
 
 
 class GatewayArgs(BaseModel):
@@ -44,6 +54,9 @@ class GatewayArgs(BaseModel):
     model_version: str | int | None = Field(None, description="Answer with this version, whatever the alias says.")
     replicas: int | None = Field(None, ge=1, description="Number of replicas.")
     max_body_bytes: int | None = Field(None, ge=1024, description="Largest request body accepted.")
+    challengers: int | None = Field(None, ge=0, le=8, description="Slots for challengers.")
+    treatment_timeout_ms: float | None = Field(None, gt=0, description="Milliseconds a challenger has.")
+    composition: Literal["fused", "distributed"] | None = Field(None, description="Where members are scored.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,14 @@ class Wiring:
     settings: Settings
     """With an absolute home and an explicit tracking address."""
     target: Target
+    key: bytes = b""
+    """Key of pseudonyms and of assignment; empty where nobody is assigned."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """What has to be shown at the door."""
+        serving = self.settings.serving
+        return Tokens(_shown(serving.token), _shown(serving.results_token))
 
 
 def wire(args: GatewayArgs) -> Wiring:
@@ -62,7 +83,10 @@ def wire(args: GatewayArgs) -> Wiring:
         BadSetting: a setting is unknown or impossible.
     """
     tracking = {"uri": args.tracking_uri, "model_name": args.model_name, "alias": args.alias}
-    serving = {"replicas": args.replicas, "max_body_bytes": args.max_body_bytes}
+    serving = {
+        name: getattr(args, name)
+        for name in ("replicas", "max_body_bytes", "challengers", "treatment_timeout_ms", "composition")
+    }
     found = settings.load(home=args.home, tracking=_given(tracking), serving=_given(serving))
     explicit = found.tracking.model_copy(update={"uri": found.tracking_uri})
     return Wiring(
@@ -70,17 +94,55 @@ def wire(args: GatewayArgs) -> Wiring:
     )
 
 
+def with_key(wiring: Wiring) -> Wiring:
+    """Return the same with the key of pseudonyms: the setting's, or the one in a file under home, made once.
+
+    Raises:
+        Unavailable: the file cannot be made or read.
+    """
+    given = _shown(wiring.settings.serving.pseudonym_key)
+    secret = given.encode() if given is not None else _kept_key(wiring.settings.root / KEY_FILE)
+    return Wiring(wiring.settings, wiring.target, hashlib.blake2b(secret, digest_size=32).digest())
+
+
+def _kept_key(file: Path) -> bytes:
+    """Return the key in the file, which is made where it is missing; nobody ever reads half a key."""
+    try:
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_name(f"{file.name}.{os.getpid()}")
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:  # noqa: PTH123
+                out.write(secrets.token_hex(32))
+            try:
+                os.link(fresh, file)
+            except FileExistsError:
+                pass  # somebody else was first: theirs counts
+            finally:
+                fresh.unlink()
+        return file.read_bytes().strip()
+    except OSError as error:
+        raise Unavailable(
+            f"the key of pseudonyms cannot be kept: {error.strerror}",
+            value=file,
+            next_step="make the home folder writable, or set ORACLE_SERVING__PSEUDONYM_KEY",
+        ) from error
+
+
 def _given(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def gateway(wiring: Wiring) -> Gateway:
+def _shown(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def gateway(wiring: Wiring, kit: Kit | None = None) -> Gateway:
     """Return a gateway with its model loaded, or one that knows why there is none.
 
     Raises:
         Unavailable: our store cannot be opened.
     """
-    return Gateway(Registered(wiring.settings), store.embedded(wiring.settings.root), wiring.target)
+    return Gateway(Registered(wiring.settings), store.open(wiring.settings), wiring.target, kit=kit)
 
 
 def ray_environment(address: str | None) -> dict[str, str]:

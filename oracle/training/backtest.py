@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from oracle.data.splits import Mask, walk_forward
-from oracle.ensemble.race_model import About, RaceModel
+from oracle.ensemble.about import About
+from oracle.ensemble.race_model import RaceModel
 from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
 from oracle.ranking.races import Floats

@@ -14,9 +14,10 @@ import pandas as pd
 from oracle import process
 from oracle.data.cards import cards_of
 from oracle.data.dataset import Summary
+from oracle.ensemble.about import About
 from oracle.ensemble.fit import Fitted, fit, judge
 from oracle.ensemble.honesty import Honesty
-from oracle.ensemble.race_model import About, RaceModel, feature_version
+from oracle.ensemble.race_model import RaceModel, feature_version
 from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent

@@ -10,8 +10,9 @@ import pytest
 
 from oracle.data.cards import cards_of
 from oracle.ensemble import fit as fitting
+from oracle.ensemble.about import About
 from oracle.ensemble.fit import Fitted
-from oracle.ensemble.race_model import About, RaceModel, feature_version
+from oracle.ensemble.race_model import RaceModel, feature_version
 from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.features.matrix import RaceMatrix
 from oracle.models import families

@@ -60,6 +60,7 @@ def _type(kind: object) -> str:
         "int": "whole number",
         "float": "number",
         "str": "text",
+        "SecretStr": "secret text",
         "bool": "true/false",
         "Path": "path",
         "date": "date",

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
 
 from oracle.cli.app import app
+from tests.house.commands import COMMANDS, called
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELLS = {"", "bash", "sh", "console"}
-COMMANDS: dict[str, Any] = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a group
 
 
 def command_lines(page: Path) -> list[str]:
@@ -38,10 +37,11 @@ def jobs_in(page: Path) -> list[str]:
 
 def understood(line: str) -> None:
     """Parse a command line without running it; whatever the parser refuses raises."""
-    name, *rest = shlex.split(line)
-    if name.startswith("--"):
+    words = shlex.split(line)
+    if words[0].startswith("--"):
         return
-    assert name in COMMANDS, f"there is no command {name}; there are {', '.join(COMMANDS)}"
+    name, rest = called(words)
+    assert name, f"there is no command {words[0]}; there are {', '.join(COMMANDS)}"
     command = COMMANDS[name]
     if "..." in rest:
         rest = [word for word in rest if word != "..."]

@@ -28,10 +28,22 @@ FLOORS: dict[str, int] = {
         1,
     ),
     "oracle.data": 1,
+    "oracle.experiment": 1,
     "oracle.features": 1,
     "oracle.ranking": 1,
     "oracle.staking": 1,
     "oracle.leakage": 1,
+    **dict.fromkeys(
+        (
+            f"oracle.experiment.{n}"
+            for n in (
+                *("assignment", "sizing", "sequential", "betting", "observed", "arms", "health", "plan"),
+                *("verdict", "simulate", "pictures", "report"),
+            )
+        ),
+        1,
+    ),
+    "oracle.experiment": 1,
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
@@ -55,7 +67,9 @@ FLOORS: dict[str, int] = {
         ),
         3,
     ),
-    **dict.fromkeys((f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "spool")), 3),
+    **dict.fromkeys(
+        (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool")), 3
+    ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.store": 3,
@@ -67,7 +81,7 @@ FLOORS: dict[str, int] = {
     "jobs": 5,
 }
 """Floor of each module, or of each whole room: the longest name that fits a module decides."""
-SPLIT = {"oracle", "oracle.data", "oracle.registry", "oracle.tracking", "oracle.tuning"}
+SPLIT = {"oracle", "oracle.data", "oracle.experiment", "oracle.registry", "oracle.tracking", "oracle.tuning"}
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
 PURE = 2
 OUTSIDE = {"ray", "mlflow", "boto3", "botocore", "sqlalchemy"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -103,3 +104,14 @@ def test_the_setting_names_every_way_there_is():
     words = get_args(MarketPolicy.model_fields["overround"].annotation)
     assert set(words) == set(market.REMOVALS)
     assert MarketPolicy().overround == market.MULTIPLICATIVE
+
+
+@methods
+def test_a_race_is_priced_alike_alone_and_beside_others_to_the_last_bit(method):
+    rng = np.random.default_rng(5)
+    sizes = rng.integers(2, 16, 400)
+    offsets = offsets_of(sizes)
+    odds = np.round(1.0 + rng.lognormal(2.0, 1.0, offsets[-1]), 1)
+    together = method(odds, offsets)
+    alone = np.concatenate([method(odds[a:b], offsets_of([b - a])) for a, b in pairwise(offsets)])
+    np.testing.assert_array_equal(together, alone)

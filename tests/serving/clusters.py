@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
+from oracle.serving import ingress
 from tests.serving.calls import Answer
 
 BIN = Path(sys.executable).parent
@@ -39,6 +40,16 @@ def ray_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def fast_ingress() -> Iterator[Mapping[str, str]]:
+    """The switches of HAProxy and throughput mode, with a folder and ports of their own."""
+    found = ingress.prepare("haproxy", {})
+    try:
+        yield found.switches
+    finally:
+        ingress.clear(found)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,10 @@ import pytest
 
 from oracle.errors import NoSuchModel, OracleError, Unavailable, UntrustedPackage
 from oracle.race import RaceCard
-from oracle.serving.gateway import LOOK_AGAIN, Gateway
+from oracle.serving.gateway import Gateway
+from oracle.serving.health import health_of
 from oracle.serving.messages import EXAMPLE, CardMessage, ModelMessage
+from oracle.serving.slot import LOOK_AGAIN
 from oracle.serving.version import ModelsMessage, Served, Target
 from oracle.store import Store, embedded
 from tests.serving.conftest import World, as_body
@@ -55,7 +57,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="module")
 def model(standing: Gateway) -> object:
-    return standing._in_force().model
+    return standing.slot.held().model
 
 
 def test_a_real_card_is_priced_and_its_probabilities_sum_to_one(standing: Gateway, world: World):
@@ -114,7 +116,7 @@ def test_an_answer_can_be_read_again_byte_by_byte(standing: Gateway, world: Worl
 def test_the_card_is_kept_so_that_it_can_be_asked_again(world: World, model: object, store: Store):
     gateway = Gateway(Shelf(production=model), store, Target(), now=lambda: NOON, new_id=lambda: "p1")
     gateway.predict(world.body)
-    kept = store.prediction("p1")
+    kept = store.predictions.get("p1")
     assert kept is not None
     assert (kept.at, kept.race_id, kept.model_name, kept.model_version) == (NOON, "tomorrow-1", "m", "production")
     assert CardMessage.model_validate_json(kept.card).as_card() == world.card
@@ -135,25 +137,25 @@ def test_without_a_model_it_stands_says_why_and_looks_again_after_a_while(model:
     for _ in range(3):
         with pytest.raises(NoSuchModel):
             gateway.predict(json.dumps(EXAMPLE).encode())
-    assert (shelf.asked, gateway.health().status, gateway.model) == (1, "degraded", None)
+    assert (shelf.asked, health_of(gateway).status, gateway.model) == (1, "degraded", None)
     shelf.versions["production"] = model
     clock.moment += LOOK_AGAIN
     assert gateway.predict(json.dumps(EXAMPLE).encode()).model.version == "production"
-    assert (gateway.health().status, gateway.health().loaded_at) == ("ok", clock.moment)
+    assert (health_of(gateway).status, health_of(gateway).loaded_at) == ("ok", clock.moment)
 
 
 def test_another_version_is_followed_and_a_bad_one_leaves_the_last_good_in_force(model: object, store: Store):
     spoilt = UntrustedPackage("a hash does not match")
     gateway = Gateway(Shelf(production=model, v2=model, v3=spoilt), store, Target())
     gateway.reconfigure({"version": "v2"})
-    assert (gateway.model and gateway.model.version, gateway.health().status) == ("v2", "ok")
+    assert (gateway.model and gateway.model.version, health_of(gateway).status) == ("v2", "ok")
     for wanted in ({"version": "v3"}, {"version": "none"}, {"verzion": "v2"}, ["v2"], {"version": "a b"}, None):
         gateway.reconfigure(wanted)
-        health = gateway.health()
+        health = health_of(gateway)
         assert (health.model and health.model.version, health.status) == ("v2", "degraded")
         assert "keeping version v2" in health.reasons[0]
     gateway.reconfigure({"revision": 2, "version": None})
-    assert (gateway.model and gateway.model.version, gateway.health().status) == ("production", "ok")
+    assert (gateway.model and gateway.model.version, health_of(gateway).status) == ("production", "ok")
 
 
 def test_an_answer_that_cannot_be_kept_is_not_given(world: World, model: object, tmp_path: Path):
@@ -165,7 +167,7 @@ def test_an_answer_that_cannot_be_kept_is_not_given(world: World, model: object,
     (tmp_path / "home").rmdir()
     with pytest.raises(Unavailable):
         gateway.predict(world.body)
-    assert gateway.health().status == "degraded"
+    assert health_of(gateway).status == "degraded"
 
 
 def test_the_registered_version_is_named_in_every_answer(standing: Gateway, world: World):

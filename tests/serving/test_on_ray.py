@@ -18,7 +18,17 @@ from oracle.cli import serve as command
 from oracle.errors import BadInput, NoSuchModel
 from oracle.serving.messages import PredictionMessage, RefusalMessage
 from tests.serving import hostile
-from tests.serving.clusters import BIN, ask, end, free_ports, line_of, ray_folder, running, wait_until_healthy
+from tests.serving.clusters import (
+    BIN,
+    ask,
+    end,
+    fast_ingress,
+    free_ports,
+    line_of,
+    ray_folder,
+    running,
+    wait_until_healthy,
+)
 from tests.serving.conftest import World
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -27,15 +37,20 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture
 def environment(world: World) -> Iterator[dict[str, str]]:
+    """As deploy/serving.sh leaves it, with files and ports of this test's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORACLE_", "RAY_", "MLFLOW_"))}
-    with ray_folder() as folder:
-        yield kept | {
-            "ORACLE_HOME": str(world.home),
-            "RAY_TMPDIR": str(folder),
-            "RAY_AUTH_MODE": "disabled",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "PYTHONWARNINGS": "ignore",
-        }
+    with ray_folder() as folder, fast_ingress() as switches:
+        yield (
+            kept
+            | switches
+            | {
+                "ORACLE_HOME": str(world.home),
+                "RAY_TMPDIR": str(folder),
+                "RAY_AUTH_MODE": "disabled",
+                "RAY_USAGE_STATS_ENABLED": "0",
+                "PYTHONWARNINGS": "ignore",
+            }
+        )
 
 
 def config(port: int, folder: Path, **user_config: str) -> Path:

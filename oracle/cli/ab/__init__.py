@@ -1,0 +1,18 @@
+"""`oracle ab`: two versions against each other, from the plan to the report. Each command has a file of its name."""
+
+from __future__ import annotations
+
+import typer
+
+from oracle.cli.ab.plan import plan
+from oracle.cli.ab.simulate import simulate
+
+ab = typer.Typer(
+    name="ab",
+    help="Test a candidate against the production model on live traffic or on past races.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (plan, simulate):
+    ab.command()(command)

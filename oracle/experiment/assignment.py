@@ -1,0 +1,24 @@
+"""Who is assigned to which arm: sticky by a keyed hash, and monotone in the share. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+
+def position(experiment: str, unit: str, key: bytes) -> float:
+    """Return the place of a unit in an experiment, in [0, 1)."""
+    said = f"{len(experiment)}:{experiment}{unit}".encode()
+    return int.from_bytes(hashlib.blake2b(said, digest_size=8, key=key).digest(), "big") / 2**64
+
+
+def arm(position: float, shares: Sequence[float]) -> int:
+    """Return 0 for the control and k for the k-th challenger, which owns the first part of [(k-1)/K, k/K)."""
+    count = len(shares)
+    k = min(int(position * count), count - 1) if count else 0
+    return k + 1 if count and position - k / count < shares[k] else 0
+
+
+def pseudonym(user: str, key: bytes) -> str:
+    """Return 32 hex digits that stand for a user's name."""
+    return hashlib.blake2b(user.encode(), digest_size=16, key=key, person=b"user").hexdigest()

@@ -1,0 +1,157 @@
+"""The processes of serving, as plain classes: a gateway that answers over HTTP, and a challenger that answers it.
+
+`oracle.serving.app` decorates them. What they do beside their requests runs on threads that begin once all is loaded: a
+replica that was started again has caught up with the stored results and experiments before it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from oracle import store
+from oracle.features.matrix import RaceMatrix
+from oracle.race import RaceCard
+from oracle.ranking.races import Floats
+from oracle.serving import http
+from oracle.serving.challenger import Ask, Asking, Challenger, Fallback, Reply
+from oracle.serving.door import Door
+from oracle.serving.gateway import Kit
+from oracle.serving.members import AskMember, Member, Members
+from oracle.serving.metrics import Taken, Tally
+from oracle.serving.registered import Registered
+from oracle.serving.routing import Routing, in_force
+from oracle.serving.slot import Slot
+from oracle.serving.tending import Tasks, look, tend
+from oracle.serving.version import Target
+from oracle.serving.watch import Background, Watch
+from oracle.serving.wiring import Wiring, gateway
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class GatewayProcess:
+    """One process that answers over HTTP.
+
+    Args:
+        wiring: All that it needs.
+        asks: How each challenger is asked, by the name of its arm.
+        cause: What kind of failure an exception of a challenger is.
+        export: Takes what was counted, once a second.
+        members: How each member of the control is asked, by its name; none where all are scored here.
+        replica: What this process is called.
+        tasks: Guardrails and standings.
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        asks: Mapping[str, Ask],
+        *,
+        cause: Callable[[BaseException], Fallback],
+        export: Callable[[Taken], None],
+        members: Mapping[str, AskMember] | None = None,
+        replica: str = "here",
+        tasks: Tasks | None = None,
+    ) -> None:
+        serving = wiring.settings.serving
+        timeout = serving.treatment_timeout_ms / 1000
+        tally = Tally()
+        kit = Kit(
+            challengers={arm: Asking(ask, timeout=timeout, cause=cause) for arm, ask in asks.items()},
+            key=wiring.key,
+            members=Members(members, tally) if members else None,
+            tally=tally,
+            replica=replica,
+        )
+        self.gateway = gateway(wiring, kit)
+        self.app = Door(
+            http.build(self.gateway, max_body_bytes=serving.max_body_bytes),
+            self.gateway,
+            tokens=wiring.tokens,
+            pseudonym=kit.pseudonym,
+            max_body_bytes=serving.max_body_bytes,
+        )
+        watch = tend(self.gateway, tasks or Tasks(), _now)
+        look(self.gateway, watch)
+        self._background = (
+            Background(lambda: look(self.gateway, watch), name="watch"),
+            Background(lambda: export(kit.tally.take()), name="metrics", every=1.0),
+        )
+        for each in self._background:
+            each.start()
+
+    async def reconfigure(self, user_config: object) -> None:
+        """Follow another routing without a restart; a bad one keeps the last good."""
+        await asyncio.to_thread(self.gateway.reconfigure, user_config)
+
+    def close(self) -> None:
+        """End what runs beside the requests, and write what was handed in."""
+        for each in self._background:
+            each.close()
+        self.gateway.close()
+
+
+class ChallengerProcess:
+    """One process that answers for a challenger's slot.
+
+    Args:
+        wiring: All that it needs.
+        arm: Which slot.
+    """
+
+    def __init__(self, wiring: Wiring, arm: str) -> None:
+        self._store = store.open(wiring.settings)
+        self._arm, self._slots = arm, wiring.settings.serving.challengers
+        slot = Slot(Registered(wiring.settings), self._store.results, now=_now)
+        self.challenger = Challenger(slot)
+        self._watch = Watch(self._store.pulse, on_results=slot.catch_up, on_experiments=self._ruled)
+        self._look()
+        self._background = Background(self._look, name="watch")
+        self._background.start()
+
+    def _look(self) -> None:
+        self._watch.look()
+        self.challenger.look()
+
+    def _ruled(self) -> None:
+        routing = in_force(Routing(), self._store.experiments.running(), challengers=self._slots)
+        self.challenger.rule(next((arm.target for arm in routing.arms if arm.name == self._arm), None))
+
+    async def score(self, cards: Sequence[RaceCard], target: Target) -> Reply | None:
+        """Return what the target says of the cards; None where another version stands here."""
+        return self.challenger.score(cards, target)
+
+    def reconfigure(self, user_config: Any) -> None:
+        """Hold the version that `user_config` names even while nobody asks."""
+        self.challenger.reconfigure(user_config)
+
+    def close(self) -> None:
+        """End."""
+        self._background.close()
+
+
+class MemberProcess:
+    """One process that scores for one member of the control.
+
+    Args:
+        wiring: All that it needs.
+        name: Which member.
+    """
+
+    def __init__(self, wiring: Wiring, name: str) -> None:
+        self.member = Member(name, Registered(wiring.settings))
+        self._background = Background(self.member.look, name="versions", every=0.1)
+        self._background.start()
+
+    async def score(self, matrix: RaceMatrix, version: str) -> Floats | None:
+        """Return float64[N]; None where that version is not here (yet)."""
+        return self.member.score(matrix, version)
+
+    def close(self) -> None:
+        """End."""
+        self._background.close()

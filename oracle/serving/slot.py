@@ -1,0 +1,181 @@
+"""A place for a model version: what stands in it, carried forward by results, and swapped whole.
+
+The control's slot lives in the gateway's own process, each challenger's in a deployment of its own. A version is
+loaded and brought up to the results in our store beside the requests; then one reference changes. Whoever scores holds
+on to what it found in the slot when it began.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from oracle.ensemble.race_model import RaceModel
+from oracle.errors import BadSetting, OracleError, Unavailable
+from oracle.race import RaceCard
+from oracle.serving.form import LiveForm, Snapshot, Stored
+from oracle.serving.messages import ModelMessage
+from oracle.serving.scoring import Scored, here
+from oracle.serving.version import Predictor, Served, Source, Target, label
+
+LOOK_AGAIN = dt.timedelta(seconds=5)
+"""How long an empty slot waits before the registry is asked again: asking costs tens of milliseconds."""
+
+
+class ResultsRead(Protocol):
+    """Where results are read from."""
+
+    def since(self, seq: int) -> Sequence[Stored]:
+        """Return the latest revision of each race that has one after `seq`, in the order of seq."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """What stands in a slot: a version with its weights and its form. Never changed."""
+
+    model: Predictor
+    message: ModelMessage
+    target: Target
+    loaded_at: dt.datetime
+    form: Snapshot | None = None
+    """The form it answers with; None where the model has none that can be carried forward."""
+
+    @property
+    def label(self) -> str:
+        """Version and weights in one word."""
+        return label(self.message.version, self.target.weights)
+
+    @property
+    def seq(self) -> int:
+        """Number of the last stored result that its form has looked at."""
+        return 0 if self.form is None else self.form.seq
+
+
+class Slot:
+    """Holds one version. `loaded` may be read from any thread; what changes it takes turns.
+
+    Args:
+        source: Where versions come from.
+        results: Results that move the form; None where none do.
+        now: The clock, UTC.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        results: ResultsRead | None,
+        *,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._source, self._results, self._now = source, results, now
+        self._changing = threading.Lock()
+        self._served: Served | None = None
+        self._form: LiveForm | None = None
+        self._asked_at = now()
+        self._asked: Target | None = None
+        self.loaded: Loaded | None = None
+        self.refused: OracleError | None = None
+        """Why what was asked for last is not what stands here; None where it is."""
+
+    def follow(self, target: Target) -> None:
+        """Put the target's version here, brought up to the stored results; where that fails, keep what stands here."""
+        with self._changing:
+            self._load(target)
+
+    @property
+    def asked(self) -> Target | None:
+        """What this slot was asked to hold last."""
+        return self._asked
+
+    def empty(self) -> None:
+        """Take away what stands here: an idle slot holds no model."""
+        with self._changing:
+            self._served = self._form = self.loaded = self.refused = self._asked = None
+
+    def look_again(self) -> None:
+        """Ask the registry once more where the slot should hold a version and is empty, if it is time; else nothing."""
+        due = self.loaded is None and self._asked is not None and self._now() - self._asked_at >= LOOK_AGAIN
+        if due and self._changing.acquire(blocking=False):
+            try:
+                assert self._asked is not None
+                self._load(self._asked)
+            finally:
+                self._changing.release()
+
+    def catch_up(self) -> int:
+        """Fold in the results that the form has not seen and return the number of the last one.
+
+        Raises:
+            Unavailable: our store did not answer.
+        """
+        with self._changing:
+            if self.loaded is not None:
+                self.loaded = self._standing(self.loaded.target, self.loaded.loaded_at)
+                return self.loaded.seq
+            return 0
+
+    def held(self) -> Loaded:
+        """Return what stands here.
+
+        Raises:
+            OracleError: nothing does; says why.
+        """
+        if self.loaded is None:
+            raise self.refused or Unavailable("no model is loaded", next_step="oracle train --data DATASET")
+        return self.loaded
+
+    def score(self, cards: Sequence[RaceCard], loaded: Loaded | None = None) -> list[Scored]:
+        """Return what the version says of each card.
+
+        Args:
+            cards: Races, at least one.
+            loaded: Score with this one, which stood here a moment ago.
+
+        Raises:
+            OracleError: nothing stands here, or a card cannot be scored.
+        """
+        return here((loaded or self.held()).model, cards)
+
+    def _load(self, target: Target) -> None:
+        self._asked_at, self._asked = self._now(), target
+        before = self._served, self._form
+        try:
+            found = self._source.load(target, in_force=self._served)
+            if found is not self._served:
+                self._served, self._form = found, _form_of(found.model)
+            same = self.loaded is not None and before[0] is found and self.loaded.target.weights == target.weights
+            at = self.loaded.loaded_at if same and self.loaded is not None else self._now()
+            self.loaded = self._standing(target, at)
+        except OracleError as error:
+            self._served, self._form = before
+            self.refused = error
+            return
+        self.refused = None
+
+    def _standing(self, target: Target, loaded_at: dt.datetime) -> Loaded:
+        """Return the version of this slot with its weights and the newest form."""
+        assert self._served is not None
+        model: Predictor = self._served.model
+        snapshot = None
+        if self._form is not None and isinstance(model, RaceModel):
+            if self._results is not None:
+                self._form.fold(self._results.since(self._form.snapshot.seq))
+            snapshot = self._form.snapshot
+            model = snapshot.of(model)
+        return Loaded(_weighed(model, target), self._served.message, target, loaded_at, snapshot)
+
+
+def _form_of(model: Predictor) -> LiveForm | None:
+    return LiveForm(model.state, model.about) if isinstance(model, RaceModel) else None
+
+
+def _weighed(model: Predictor, target: Target) -> Predictor:
+    if target.weights is None:
+        return model
+    if not isinstance(model, RaceModel):
+        raise BadSetting("this model's weights cannot be changed", value=target.weights, next_step="leave weights out")
+    return model.with_weights({blend: dict(given) for blend, given in target.weights.items()})

@@ -1,0 +1,93 @@
+"""What a gateway does beside its requests: follow results and experiments, keep the guardrails, report its gauges."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from oracle.serving.gateway import Gateway
+from oracle.serving.watch import Chore, Watch
+from oracle.store import Experiment, Store
+
+GUARD_EVERY = 10.0
+"""Seconds between two looks at the guardrails of a running experiment."""
+SCORE_EVERY = 30.0
+"""Seconds between two looks at how the arms do on the races run since."""
+GAUGE_EVERY = 1.0
+
+Guard = Callable[[Store, Experiment, dt.datetime], str | None]
+"""Says why an experiment has to end at once, or None."""
+Standing = Callable[[Store, Experiment], Mapping[str, float]]
+"""Says the running NDCG@3 of each arm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """What is looked at besides results and experiments; None where nothing is."""
+
+    guard: Guard | None = None
+    standing: Standing | None = None
+
+
+def tend(
+    gateway: Gateway,
+    tasks: Tasks,
+    now: Callable[[], dt.datetime],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Watch:
+    """Return what looks after a gateway: its `look` is to be called twice a second, beside the event loop."""
+    return Watch(
+        gateway.store.pulse,
+        on_results=lambda: _results(gateway),
+        on_experiments=lambda: gateway.rule(gateway.store.experiments.running()),
+        chores=(
+            Chore(GAUGE_EVERY, lambda: _gauges(gateway)),
+            Chore(GUARD_EVERY, lambda: _guard(gateway, tasks.guard, now)),
+            Chore(SCORE_EVERY, lambda: _standing(gateway, tasks.standing)),
+        ),
+        clock=clock,
+    )
+
+
+def look(gateway: Gateway, watch: Watch) -> None:
+    """Look once after a gateway, and let it know what the look could not see."""
+    watch.look()
+    gateway.slot.look_again()
+    gateway.trouble = watch.trouble
+
+
+def _results(gateway: Gateway) -> None:
+    gateway.kit.tally.gauge("oracle_form_seq", value=gateway.slot.catch_up())
+
+
+def _gauges(gateway: Gateway) -> None:
+    tally, shadow, commit = gateway.kit.tally, gateway.shadow, gateway.commit
+    tally.gauge("oracle_shadow_depth", value=shadow.depth)
+    tally.gauge("oracle_shadow_lag_seconds", value=shadow.lag)
+    tally.gauge("oracle_commit_depth", value=commit.depth)
+    tally.gauge("oracle_commit_seconds", value=commit.last_commit_seconds)
+    for name, by in gateway.shadow_since().items():
+        if by:
+            tally.count(f"oracle_shadow_{name}", by=by)
+
+
+def _guard(gateway: Gateway, guard: Guard | None, now: Callable[[], dt.datetime]) -> None:
+    """End an experiment whose guardrail is breached: its traffic returns to the control by the next look."""
+    if guard is None:
+        return
+    for experiment in gateway.store.experiments.running():
+        breach = guard(gateway.store, experiment, now())
+        if breach is not None:
+            gateway.store.experiments.end(experiment.name, "rolled_back", breach, "guardrail", now())
+            gateway.rule(gateway.store.experiments.running())
+
+
+def _standing(gateway: Gateway, standing: Standing | None) -> None:
+    if standing is None:
+        return
+    for experiment in gateway.store.experiments.running():
+        for arm, ndcg in standing(gateway.store, experiment).items():
+            gateway.kit.tally.gauge("oracle_ndcg_at_3", experiment.name, arm, value=ndcg)

@@ -1,0 +1,192 @@
+"""One database and how it is spoken to: durable writers, patient with what passes by itself, clear about what does not.
+
+SQLite under the home folder, or PostgreSQL. A writer takes its lock before it reads (`BEGIN IMMEDIATE`), so that two
+processes that share one file never meet half-way; a commit is on the disk when it returns (`synchronous=FULL`,
+`synchronous_commit=on`). What passes by itself (another writer, a lost connection, a server that restarts) is tried
+again within the patience given. Work handed to `write` may so run twice, the first run unknown to have been committed
+or not: it must add nothing the second time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from oracle.errors import BadSetting, Unavailable
+
+T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds for which a lost or busy database is tried again: a restart of PostgreSQL takes two."""
+FIRST_WAIT, LONGEST_WAIT = 0.01, 0.25
+"""Seconds before the first new attempt, doubled each time, and the longest pause."""
+SLOW_LANE = 7_262_117
+"""Number of the PostgreSQL advisory lock under which numbers are given in the order of the commits."""
+
+Dialect = Literal["sqlite", "postgresql"]
+PASSING_STATES = ("08", "40", "53", "55P03", "57P")
+"""SQLSTATEs (PostgreSQL, appendix A) of connections lost, deadlocks, full tables of clients, locks and shutdowns."""
+PASSING_CODES = {5, 6, 15}
+"""SQLite's BUSY, LOCKED and PROTOCOL: another one is writing or recovering."""
+LASTING_WORDS = ("authentication failed", "does not exist", "no password supplied", "permission denied")
+"""A server that says so at the door will say so again: psycopg gives no SQLSTATE for a connection refused."""
+
+
+class Database:
+    """An engine with its rules; one instance per process, safe to use from several threads."""
+
+    def __init__(self, address: str, *, patience: float = PATIENCE) -> None:
+        """Prepare to speak to the database; nothing is opened yet.
+
+        Args:
+            address: `sqlite:///path`, or `postgresql://user:password@host/name`.
+            patience: Seconds for which what passes by itself is tried again.
+
+        Raises:
+            BadSetting: the address is none of these.
+        """
+        self.patience = patience
+        try:
+            self._engine = sa.create_engine(address, **_options(address))
+        except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
+            raise _impossible(address) from error
+        if self._engine.dialect.name not in ("sqlite", "postgresql"):
+            raise _impossible(address)
+        self.dialect: Dialect = "sqlite" if self._engine.dialect.name == "sqlite" else "postgresql"
+        self.shown = self._engine.url.render_as_string(hide_password=True)
+        """The address as it may be printed."""
+        if self.dialect == "sqlite":
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            sa.event.listen(self._engine, "connect", _prepare_postgresql)
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Return what the work reads, in one transaction.
+
+        Raises:
+            Unavailable: the database did not answer within the patience.
+        """
+        return self._patiently(work)
+
+    def write(self, work: Callable[[sa.Connection], T], *, in_order: bool = False, patience: float | None = None) -> T:
+        """Return what the work returns, once what it wrote is on the disk.
+
+        Args:
+            work: What to do; it may run twice, and must add nothing the second time.
+            in_order: Let nobody else who says so write at the same time, so that numbers given by the database
+                become visible in their order: a reader who asks for "all after 7" must not miss a late 6.
+            patience: Seconds, instead of the database's own.
+
+        Raises:
+            Unavailable: it could not be written within the patience.
+            IntegrityError, DataError: a row is at fault, and would be again.
+        """
+        if in_order and self.dialect == "postgresql":
+            return self._patiently(lambda connection: work(_alone(connection)), writes=True, patience=patience)
+        return self._patiently(work, writes=True, patience=patience)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, writes: bool) -> Iterator[sa.Connection]:
+        with self._engine.connect() as connection:
+            if writes:
+                connection = connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    def _patiently(
+        self, work: Callable[[sa.Connection], T], *, writes: bool = False, patience: float | None = None
+    ) -> T:
+        begun, wait = time.perf_counter(), FIRST_WAIT
+        patience = self.patience if patience is None else patience
+        while True:
+            try:
+                with self._transaction(writes) as connection:
+                    return work(connection)
+            except (IntegrityError, DataError):
+                raise
+            except SQLAlchemyError as error:
+                if not passes(error) or time.perf_counter() - begun + wait > patience:
+                    raise self._unavailable(error) from error
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def _unavailable(self, error: SQLAlchemyError) -> Unavailable:
+        cause = str(getattr(error, "orig", None) or error).strip()
+        return Unavailable(f"our store did not answer: {cause}", value=self.shown, next_step=_next_step(cause))
+
+
+def passes(error: SQLAlchemyError) -> bool:
+    """Return whether the same may work a moment later: the connection was lost, or somebody else is writing."""
+    if not isinstance(error, DBAPIError):
+        return False
+    cause = error.orig
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is not None:
+        return (int(code) & 0xFF) in PASSING_CODES
+    state = getattr(cause, "sqlstate", None)
+    if state:
+        return str(state).startswith(PASSING_STATES)
+    said = str(cause)
+    return type(cause).__module__.startswith("psycopg") and not any(word in said for word in LASTING_WORDS)
+
+
+def _options(address: str) -> dict[str, Any]:
+    if not address.startswith("postgresql"):
+        return {}
+    return {"connect_args": {"connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives_idle": 10}}
+
+
+def _impossible(address: str) -> BadSetting:
+    scheme = address.partition("://")[0] if "://" in address else "no scheme"  # the rest may hold a password
+    return BadSetting(
+        "our store has an impossible address",
+        value=f"{scheme}://..." if "://" in address else scheme,
+        allowed="sqlite:///path, postgresql://user:password@host:port/database",
+        next_step="mend the setting store.uri (ORACLE_STORE__URI)",
+    )
+
+
+def _next_step(cause: str) -> str:
+    if "authentication failed" in cause or "password" in cause:
+        return "mend user or password in store.uri (ORACLE_STORE__URI)"
+    if "does not exist" in cause:
+        return "create the role and the database that store.uri names: createuser, createdb"
+    if "connection" in cause:
+        return "start the database server, or mend host and port in store.uri (ORACLE_STORE__URI)"
+    return "check that the database is there, writable, and has room"
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Let readers and one writer work side by side, make a commit survive a power cut, and begin by ourselves."""
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout={int(PATIENCE * 1000)}", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """Take the writer's lock at once: a reader that turns writer half-way is refused without any waiting."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    """Make a commit wait for the disk, whatever the server's default; a stricter default stays."""
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false)"
+        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+    )
+    connection.commit()
+
+
+def _alone(connection: sa.Connection) -> sa.Connection:
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lane)"), {"lane": SLOW_LANE})
+    return connection

@@ -1,0 +1,129 @@
+"""Every answered prediction: who asked for which race, which version answered, and what exactly was said.
+
+A row is written once and never changed. The same id again adds nothing, for a proxy may repeat a request, and whoever
+repeats it gets the answer that was kept.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from oracle.store.database import Database
+from oracle.store.keys import place_key, utc
+from oracle.store.tables import PREDICTIONS, Rows, reader
+
+AT_ONCE = 500
+"""Rows read in one go: some 4 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One answered card, as it was asked and as it was answered."""
+
+    prediction_id: str
+    request_id: str | None = None
+    """The caller's or the proxy's id of the request."""
+    at: dt.datetime
+    """When it was answered, with a time zone."""
+    race_id: str | None = None
+    race_key: str
+    """The race id, or course and off where the card has none: `oracle.store.keys.race_key`."""
+    course: str
+    off: dt.datetime
+    experiment: str | None = None
+    arm: str = "control"
+    """The arm the unit was assigned to, whoever answered."""
+    unit: str
+    """What was assigned: the pseudonymised user, or the race key."""
+    user: str | None = None
+    """Pseudonym."""
+    model_name: str
+    model_version: str
+    """The version that answered."""
+    fallback: str | None = None
+    """Why the control answered for the assigned treatment; None where nothing fell back."""
+    card_key: str
+    """Names a card together with the form it is scored with."""
+    features: str = ""
+    """Fingerprint of the feature matrix."""
+    form: int = 0
+    """Number of the last result folded into the form."""
+    latency_ms: float | None = None
+    cached: bool = False
+    card: str
+    """The card as JSON."""
+    answer: str
+    """The answer as JSON, exactly as it was sent."""
+
+    @property
+    def place_key(self) -> str:
+        """Course and off, the race's other name."""
+        return place_key(self.course, self.off)
+
+
+_COLUMNS, _VALUE = reader(Prediction, PREDICTIONS, without=["place_key"])
+
+
+class Predictions:
+    """The predictions of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rows: Rows[Prediction] = Rows(PREDICTIONS, database.dialect)
+
+    def add(self, predictions: Sequence[Prediction]) -> int:
+        """Write those that are not there yet, all or none; return how many that were. On return they are committed.
+
+        Raises:
+            Unavailable: they could not be written.
+        """
+        return self._database.write(lambda connection: self._rows.add(connection, predictions))
+
+    def get(self, prediction_id: str) -> Prediction | None:
+        """Return the prediction of that id, or None.
+
+        Raises:
+            Unavailable: the database did not answer.
+        """
+        wanted = sa.select(*_COLUMNS).where(PREDICTIONS.c.prediction_id == prediction_id)
+        row = self._database.read(lambda connection: connection.execute(wanted).one_or_none())
+        return None if row is None else _VALUE(row)
+
+    def count(self, *, experiment: str | None = None) -> int:
+        """Return how many there are, of all or of one experiment."""
+        wanted = sa.select(sa.func.count()).select_from(PREDICTIONS)
+        if experiment is not None:
+            wanted = wanted.where(PREDICTIONS.c.experiment == experiment)
+        return int(self._database.read(lambda connection: connection.execute(wanted).scalar_one()))
+
+    def of_experiment(self, name: str, since_seq: int = 0) -> Iterator[tuple[int, Prediction]]:
+        """Yield (seq, prediction) of an experiment in the order they were written, after `since_seq`.
+
+        Read in pieces, so that memory stays flat and no transaction stays open between them.
+        """
+        of = PREDICTIONS.c.experiment == name
+        seq = since_seq
+        while rows := self._piece(of & (PREDICTIONS.c.seq > seq), PREDICTIONS.c.seq):
+            for row in rows:
+                yield row[-1], _VALUE(row)
+            seq = rows[-1][-1]
+
+    def between(self, since: dt.datetime | None = None, until: dt.datetime | None = None) -> Iterator[Prediction]:
+        """Yield the predictions answered from `since` until before `until`, by the moment of the answer; in pieces."""
+        at, last = PREDICTIONS.c.at, PREDICTIONS.c.prediction_id
+        end = sa.true() if until is None else at < utc(until)
+        after = sa.true() if since is None else at >= utc(since)
+        while rows := self._piece(after & end, at, last):
+            found = [_VALUE(row) for row in rows]
+            yield from found
+            moment, name = found[-1].at, found[-1].prediction_id
+            after = (at >= moment) & ((at > moment) | (last > name))
+
+    def _piece(self, where: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> Sequence[Any]:
+        wanted = sa.select(*_COLUMNS, PREDICTIONS.c.seq).where(where).order_by(*order).limit(AT_ONCE)
+        return self._database.read(lambda connection: connection.execute(wanted).all())

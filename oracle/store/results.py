@@ -1,0 +1,142 @@
+"""Results as they come in: late, corrected, twice, and joined to what was predicted.
+
+Each revision of a race's result gets a number that only grows, in the order in which revisions become visible, so that
+a reader who knows everything up to 7 asks for what came after 7 and misses nothing. A revision with the content of the
+latest one adds nothing.
+
+A prediction belongs to a result when its race id is the result's, or when course and off (UTC, to the minute) are: a
+card may come without an id, or with one of the caller's own, and a race may be put off after its card was priced.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+import sqlalchemy as sa
+
+from oracle.store.database import Database
+from oracle.store.keys import place_key, utc
+from oracle.store.tables import PREDICTIONS, RESULTS, Rows, reader
+
+AT_ONCE = 500
+What = Literal["new", "same", "corrected"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaceResult:
+    """What became of a race, as somebody told it."""
+
+    race_id: str | None = None
+    race_key: str
+    course: str
+    off: dt.datetime
+    received_at: dt.datetime
+    source: str
+    """Who told it."""
+    runners: str
+    """JSON: the race's rows, by the column names of `oracle.race.COLUMNS`."""
+    seq: int = 0
+    """Number of the revision; 0 for one that is not stored yet."""
+
+    @property
+    def place_key(self) -> str:
+        """Course and off, the race's other name."""
+        return place_key(self.course, self.off)
+
+    @property
+    def content(self) -> str:
+        """Fingerprint of what the result says; who told it and when is not part of it."""
+        said = [self.race_key, self.course, utc(self.off).isoformat(), orjson.loads(self.runners)]
+        return hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a result that was handed in."""
+
+    seq: int
+    """Number of the revision that holds it."""
+    race_id: str | None
+    what: What
+    predictions: int
+    """How many predictions were made of the race."""
+
+
+_COLUMNS, _VALUE = reader(RaceResult, RESULTS, without=["place_key", "content"])
+
+
+class Results:
+    """The results of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rows: Rows[RaceResult] = Rows(RESULTS, database.dialect)
+
+    def add(self, results: Sequence[RaceResult]) -> list[Receipt]:
+        """Write what is new in the results, all or none, and return one receipt for each, in their order.
+
+        Raises:
+            Unavailable: they could not be written.
+        """
+        return self._database.write(lambda c: [self._one(c, result) for result in results], in_order=True)
+
+    def _one(self, connection: sa.Connection, result: RaceResult) -> Receipt:
+        latest = (
+            sa.select(RESULTS.c.seq, RESULTS.c.content)
+            .where(RESULTS.c.race_key == result.race_key)
+            .order_by(RESULTS.c.seq.desc())
+            .limit(1)
+        )
+        before = connection.execute(latest).one_or_none()
+        if before is not None and before.content == result.content:
+            return Receipt(before.seq, result.race_id, "same", _predicted(connection, result))
+        self._rows.add(connection, [result])
+        seq = connection.execute(latest).one().seq
+        return Receipt(seq, result.race_id, "new" if before is None else "corrected", _predicted(connection, result))
+
+    def since(self, seq: int, limit: int | None = None) -> list[RaceResult]:
+        """Return the races that have a revision after `seq`, each with its latest one only, in the order of `seq`.
+
+        Args:
+            seq: What the caller knows already; 0 for all.
+            limit: Return so many at most: the caller asks again after the last one's `seq`.
+        """
+        found: list[RaceResult] = []
+        while limit is None or len(found) < limit:
+            piece = self._piece(seq, AT_ONCE if limit is None else min(AT_ONCE, limit - len(found)))
+            found += piece
+            if not piece:
+                break
+            seq = piece[-1].seq
+        return found
+
+    def _piece(self, seq: int, most: int) -> list[RaceResult]:
+        later = RESULTS.alias("later")
+        newest = ~sa.exists().where(later.c.race_key == RESULTS.c.race_key, later.c.seq > RESULTS.c.seq)
+        return self._read(sa.select(*_COLUMNS, RESULTS.c.seq).where(RESULTS.c.seq > seq, newest).limit(most))
+
+    def revisions(self, race_key: str) -> list[RaceResult]:
+        """Return every revision of a race's result, the first one first."""
+        return self._read(sa.select(*_COLUMNS, RESULTS.c.seq).where(RESULTS.c.race_key == race_key))
+
+    def latest(self) -> int:
+        """Return the number of the last revision, 0 where there is none."""
+        return int(self._database.read(lambda c: c.execute(sa.select(LATEST)).scalar_one()))
+
+    def _read(self, wanted: sa.Select[tuple[object, ...]]) -> list[RaceResult]:
+        rows = self._database.read(lambda connection: connection.execute(wanted.order_by(RESULTS.c.seq)).all())
+        return [_VALUE(row, seq=row[-1]) for row in rows]
+
+
+LATEST = sa.select(sa.func.coalesce(sa.func.max(RESULTS.c.seq), 0)).scalar_subquery()
+
+
+def _predicted(connection: sa.Connection, result: RaceResult) -> int:
+    c = PREDICTIONS.c
+    wanted = sa.select(sa.func.count()).where(sa.or_(c.race_key == result.race_key, c.place_key == result.place_key))
+    return int(connection.execute(wanted).scalar_one())

@@ -1,0 +1,100 @@
+"""The store as a whole: one database with all that the house remembers of its own work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from oracle.errors import Unavailable
+from oracle.settings import Settings
+from oracle.store import experiments, results
+from oracle.store.database import PATIENCE, Database
+from oracle.store.events import Events
+from oracle.store.experiments import Experiments
+from oracle.store.migrations import migrate
+from oracle.store.predictions import Predictions
+from oracle.store.results import Results
+from oracle.store.scorings import Scorings
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How far the store has come; a reader that polls it sees in one query whether there is anything new."""
+
+    results_seq: int
+    experiments_seq: int
+
+
+_PULSE = sa.select(results.LATEST, experiments.LATEST)
+
+
+class Store:
+    """What the house remembers; one instance per process, safe to use from several threads."""
+
+    def __init__(self, address: str, *, patience: float = PATIENCE) -> None:
+        """Open the store and bring its tables to the newest version.
+
+        Args:
+            address: SQLAlchemy address, such as `sqlite:////home/you/.equine-oracle/oracle.db`.
+            patience: Seconds for which a lost or busy database is tried again.
+
+        Raises:
+            BadSetting: the address is impossible.
+            Unavailable: the database cannot be opened or written.
+        """
+        self.database = Database(address, patience=patience)
+        migrate(self.database)
+        self.predictions = Predictions(self.database)
+        self.scorings = Scorings(self.database)
+        self.results = Results(self.database)
+        self.events = Events(self.database)
+        self.experiments = Experiments(self.database)
+
+    def pulse(self) -> Pulse:
+        """Return how far results and experiments have come, in one cheap query.
+
+        Raises:
+            Unavailable: the database did not answer.
+        """
+        return Pulse(*self.database.read(lambda connection: connection.execute(_PULSE).one()))
+
+    def check(self) -> None:
+        """Return if the database answers.
+
+        Raises:
+            Unavailable: it does not.
+        """
+        self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1 FROM predictions LIMIT 1").all())
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()
+
+
+def embedded(root: Path) -> Store:
+    """Return the store that lives in a file under `root`, which is created where it is missing.
+
+    Raises:
+        Unavailable: the folder cannot be made, or the file cannot be opened.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"the home folder cannot be made: {error}", value=root, next_step="set ORACLE_HOME"
+        ) from error
+    return Store(f"sqlite:///{root / 'oracle.db'}")
+
+
+def open(settings: Settings) -> Store:
+    """Return the store that the settings name: `store.uri`, or the file under `home`.
+
+    Raises:
+        BadSetting: the address is impossible.
+        Unavailable: the database cannot be opened or written.
+    """
+    if settings.store.uri is None:
+        return embedded(settings.root)
+    return Store(settings.store.uri.get_secret_value())

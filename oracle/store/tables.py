@@ -1,0 +1,225 @@
+"""The tables as they are now, and how a value of ours becomes a row and a row a value.
+
+`oracle.store.migrations` makes them; a test holds both equal. Text is unbounded, moments are UTC, JSON is kept as the
+text it came in: an answer must be read again byte by byte.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+from oracle.store.database import Dialect
+from oracle.store.keys import utc
+
+Value = TypeVar("Value")
+
+
+class Moment(TypeDecorator[dt.datetime]):
+    """A moment, kept as UTC: SQLite has no time zones and would forget them."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        """Return the type that the database keeps it in."""
+        return dialect.type_descriptor(sa.DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        """Return the moment as it is written."""
+        if value is None:
+            return None
+        return utc(value) if dialect.name == "postgresql" else utc(value).replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:  # noqa: ARG002
+        """Return the moment as it was meant."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+METADATA = sa.MetaData()
+
+
+def _text(name: str, *, needed: bool = True, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=key, nullable=not needed)
+
+
+def _seq() -> sa.Column[int]:
+    return sa.Column("seq", SEQ, primary_key=True, autoincrement=True)
+
+
+def _when(name: str, *, needed: bool = True) -> sa.Column[dt.datetime]:
+    return sa.Column(name, Moment, nullable=not needed)
+
+
+PREDICTIONS = sa.Table(
+    "predictions",
+    METADATA,
+    _seq(),
+    _text("prediction_id"),
+    _text("request_id", needed=False),
+    _when("at"),
+    _text("race_id", needed=False),
+    _text("race_key"),
+    _text("place_key"),
+    _text("course"),
+    _when("off"),
+    _text("experiment", needed=False),
+    _text("arm"),
+    _text("unit"),
+    _text("user", needed=False),
+    _text("model_name"),
+    _text("model_version"),
+    _text("fallback", needed=False),
+    _text("card_key"),
+    _text("features"),
+    sa.Column("form", sa.BigInteger, nullable=False),
+    sa.Column("latency_ms", sa.Double, nullable=True),
+    sa.Column("cached", sa.Boolean, nullable=False),
+    _text("card"),
+    _text("answer"),
+    sa.Index("predictions_by_id", "prediction_id", unique=True),
+    sa.Index("predictions_by_time", "at"),
+    sa.Index("predictions_by_race", "race_key"),
+    sa.Index("predictions_by_place", "place_key"),
+    sa.Index(
+        "predictions_by_experiment",
+        "experiment",
+        "seq",
+        sqlite_where=sa.text("experiment IS NOT NULL"),
+        postgresql_where=sa.text("experiment IS NOT NULL"),
+    ),
+)
+SCORINGS = sa.Table(
+    "scorings",
+    METADATA,
+    _text("card_key", key=True),
+    _text("model_version", key=True),
+    _text("race_id", needed=False),
+    _text("race_key"),
+    _text("place_key"),
+    _text("course"),
+    _when("off"),
+    _when("at"),
+    _text("arm"),
+    sa.Column("form", sa.BigInteger, nullable=False),
+    _text("features"),
+    sa.Column("latency_ms", sa.Double, nullable=True),
+    _text("runners"),
+    sa.Index("scorings_by_race", "race_key"),
+    sa.Index("scorings_by_place", "place_key"),
+    sa.Index("scorings_by_time", "at"),
+)
+RESULTS = sa.Table(
+    "results",
+    METADATA,
+    _seq(),
+    _text("race_id", needed=False),
+    _text("race_key"),
+    _text("place_key"),
+    _text("course"),
+    _when("off"),
+    _when("received_at"),
+    _text("source"),
+    _text("content"),
+    _text("runners"),
+    sa.Index("results_by_race", "race_key", "seq"),
+    sa.Index("results_by_place", "place_key"),
+)
+EVENTS = sa.Table(
+    "events",
+    METADATA,
+    _text("event_id", key=True),
+    _text("prediction_id"),
+    _text("kind"),
+    sa.Column("value", sa.Double, nullable=True),
+    _when("at"),
+    _when("received_at"),
+    sa.Index("events_by_prediction", "prediction_id"),
+)
+EXPERIMENTS = sa.Table(
+    "experiments",
+    METADATA,
+    _text("name", key=True),
+    _text("plan"),
+    _text("fingerprint"),
+    _text("status"),
+    _text("control"),
+    _text("treatments"),
+    _text("shares"),
+    _when("started_at"),
+    _when("ended_at", needed=False),
+    _text("reason", needed=False),
+    _text("actor"),
+)
+CHANGES = sa.Table(
+    "experiment_changes",
+    METADATA,
+    _seq(),
+    _text("name"),
+    _when("at"),
+    _text("actor"),
+    _text("what"),
+    _text("why", needed=False),
+    _text("shares"),
+    _text("fingerprint"),
+    sa.Index("experiment_changes_by_name", "name", "seq"),
+)
+
+
+class Rows(Generic[Value]):
+    """How values of one class are written many at a time, through the driver itself: SQLAlchemy's own way costs more.
+
+    Args:
+        table: Where they are written.
+        dialect: The database.
+    """
+
+    def __init__(self, table: sa.Table, dialect: Dialect) -> None:
+        columns = [c for c in table.columns if c.name != "seq"]
+        mark = "?" if dialect == "sqlite" else "%s"
+        names = ", ".join(f'"{c.name}"' for c in columns)
+        marks = ", ".join([mark] * len(columns))
+        self.insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        self._pick = attrgetter(*(c.name for c in columns))
+        self._moments = [i for i, c in enumerate(columns) if isinstance(c.type, Moment)]
+        self._written = _as_text if dialect == "sqlite" else utc
+
+    def rows(self, values: Sequence[Value]) -> list[tuple[Any, ...]]:
+        """Return the values as the driver takes them."""
+        out = []
+        for value in values:
+            row = list(self._pick(value))
+            for i in self._moments:
+                if row[i] is not None:
+                    row[i] = self._written(row[i])
+            out.append(tuple(row))
+        return out
+
+    def add(self, connection: sa.Connection, values: Sequence[Value]) -> int:
+        """Write those that are not there yet and return how many that were."""
+        if not values:
+            return 0
+        return int(connection.exec_driver_sql(self.insert, self.rows(values)).rowcount)
+
+
+def _as_text(moment: dt.datetime) -> str:
+    """Return the moment as SQLAlchemy writes it to SQLite."""
+    return utc(moment).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def reader(kind: Callable[..., Value], table: sa.Table, *, without: Sequence[str] = ()) -> tuple[list[Any], Any]:
+    """Return the columns to select for values of a class, and what makes a value of a row of them."""
+    columns = [c for c in table.columns if c.name not in {"seq", *without}]
+
+    def value(row: Any, **more: Any) -> Value:
+        return kind(**{c.name: row[i] for i, c in enumerate(columns)}, **more)
+
+    return columns, value
