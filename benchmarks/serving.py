@@ -44,12 +44,16 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--peers", type=Path, default=CACHE / "peers", help="keeps the environments of the peers")
     parser.add_argument("--rounds", type=int, default=3, help="how often each server is asked at each load")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each time")
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64], help="loads")
+    parser.add_argument("--connections", type=_counts, default=[1, 16, 64], help="loads, such as 1,16,64")
     parser.add_argument("--json", action="store_true", help="one document on standard output, no table")
     found = parser.parse_args(given)
     if (found.home is None) != (found.card is None):
         parser.error("--home and --card go together")
     return found
+
+
+def _counts(told: str) -> list[int]:
+    return [int(each) for each in told.split(",")]
 
 
 def main(given: Sequence[str]) -> int:
