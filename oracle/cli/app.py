@@ -41,8 +41,8 @@ for command in (
     *(models, card, predict, explain, serve),
 ):
     app.command()(command)
-app.add_typer(results, name="results")
-app.add_typer(ab)
+for group in (ab, results):
+    app.add_typer(group)
 
 
 def main(*first: str) -> None:

@@ -18,7 +18,13 @@ from oracle.settings import load
 if TYPE_CHECKING:
     from oracle.data.results import StoredReport
 
-results = typer.Typer(no_args_is_help=True, help="Results of races, for the form that is served and for experiments.")
+results = typer.Typer(
+    name="results",
+    help="Results of races, for the form that is served and for experiments.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 @results.command()

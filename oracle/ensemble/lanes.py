@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from oracle.compiled import compiled
 from oracle.ranking.metrics import SMALLEST_PROBABILITY
 from oracle.ranking.races import Floats, Ints
 
@@ -143,7 +144,7 @@ def _log_loss(
 
 # Numba's own division looks for zeros one by one; NumPy's vectorises. No fused multiply-add where scores are compared:
 # it would part runners whose scores tie in `Blend.utility`.
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def sum_ndcg(
     scores: Floats,
     absent: Floats,
@@ -167,7 +168,7 @@ def sum_ndcg(
                 total[lane] += found[lane]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def ndcg_by_race(
     scores: Floats,
     absent: Floats,
@@ -187,7 +188,7 @@ def ndcg_by_race(
             _ndcg(scratch, slots[b], gain[b], judged[b], scratch[n - 1], scratch[n - 2], out[v, b])
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@compiled(error_model="numpy", fastmath={"contract"})
 def sum_log_loss(
     scores: Floats,
     absent: Floats,
@@ -213,7 +214,7 @@ def sum_log_loss(
                 out[2, v, lane] += curvature[lane]
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@compiled(error_model="numpy", fastmath={"contract"})
 def log_loss_by_race(
     scores: Floats,
     absent: Floats,

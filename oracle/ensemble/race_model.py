@@ -7,6 +7,7 @@ proven to be what was saved and to speak of the same features as this installati
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import zipfile
@@ -23,12 +24,13 @@ from oracle.ensemble.about import About, notes_on, rows_of, told_of, why_without
 from oracle.ensemble.blend import Blend
 from oracle.errors import BadCard, BadInput, UntrustedPackage
 from oracle.features import build, registry
+from oracle.features.ledger import DAY
 from oracle.features.matrix import RaceMatrix
 from oracle.features.races import Races, from_cards, from_frame
 from oracle.features.state import State
 from oracle.models import families, package
 from oracle.models.ranker import FittedRanker
-from oracle.race import CardExplanation, CardPrediction, RaceCard, RunnerExplanation
+from oracle.race import CardExplanation, CardPrediction, RaceCard, Runner, RunnerExplanation
 from oracle.ranking import calibration as calibrations
 from oracle.ranking import market as market_terms
 from oracle.ranking.calibration import UNCHANGED, Calibration
@@ -106,12 +108,11 @@ class RaceModel:
         if not cards:
             raise BadCard("there is no card to prepare", value=0, allowed="1 or more")
         races = from_cards(cards, self.state.alias, self.about.overround)
-        reading = self.state.read(races)
-        matrix = build.matrix(races, reading, FEATURE_SET)
+        matrix, known = build.cards(races, FEATURE_SET, self.state)
         priced = np.zeros(len(races), dtype=np.bool_)
         if self.market is not None:
             priced = scored(matrix.market, matrix.offsets)
-        return Prepared(races, matrix, ~np.isnan(reading.last["horse"]), priced)
+        return Prepared(races, matrix, known, priced)
 
     def asked(self, prepared: Prepared) -> tuple[str, ...]:
         """Return the members whose scores the answers to prepared cards rest on.
@@ -158,6 +159,18 @@ class RaceModel:
             CardExplanation(said, tuple(None if row < 0 else why[row] for row in rows.tolist()))
             for said, rows in zip(self._answer(cards, found), rows_of(cards, prepared.races), strict=True)
         ]
+
+    def warm(self) -> None:
+        """Answer and explain an invented race, so that all that is loaded, laid out or compiled once is so now.
+
+        Called where a model is put in place, so that the first card that is asked about waits for none of it.
+        """
+        off = self.state.through + DAY if np.isfinite(self.state.through) else 0.0
+        runners = tuple(Runner(f"warm {at}", number=at, odds=2.0 + at) for at in range(1, 13))
+        priced = RaceCard((*self.about.courses, "warm")[0], dt.datetime.fromtimestamp(off, dt.UTC), runners)
+        for card in (priced, replace(priced, runners=tuple(replace(r, odds=None) for r in runners))):
+            self.predict([card])
+            self.explain([card])
 
     def advance(self, results: pd.DataFrame) -> None:
         """Fold the results of later races into the form, in the order of their off times.

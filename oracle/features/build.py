@@ -6,17 +6,20 @@ import itertools
 
 import numpy as np
 
-from oracle.features import registry
+from oracle.features import books, program, registry
 from oracle.features.feature import View
 from oracle.features.ledger import KNOWN_AFTER
 from oracle.features.matrix import Floats32, RaceMatrix
 from oracle.features.races import Races, Texts
 from oracle.features.state import Reading, State, gaps
 from oracle.progress import Progress, silent
-from oracle.ranking.races import offsets_of
+from oracle.ranking.races import Bools, offsets_of
 
 CHUNK = 400_000
 """Runners walked at a time, so that working memory does not grow with the history."""
+
+FEW = 2_000
+"""Runners up to which cards go through the compiled program, whose working memory is a number per step and runner."""
 
 
 def matrix(races: Races, reading: Reading, feature_set: str) -> RaceMatrix:
@@ -30,9 +33,13 @@ def matrix(races: Races, reading: Reading, feature_set: str) -> RaceMatrix:
         for i, feature in enumerate(features):
             values[:, i] = feature.compute(View(races, reading, feature.known))
     values[np.isinf(values)] = np.nan
+    return _whole(races, values, feature_set)
+
+
+def _whole(races: Races, values: Floats32, feature_set: str) -> RaceMatrix:
     return RaceMatrix(
         values=values,
-        names=tuple(f.name for f in features),
+        names=registry.names(feature_set),
         offsets=races.offsets,
         off=races.off,
         day=races.day,
@@ -63,7 +70,22 @@ def history(races: Races, feature_set: str, state: State | None = None, progress
 
 def card(races: Races, feature_set: str, state: State) -> RaceMatrix:
     """Return the matrix of cards as the state knows their runners now; the state is not changed."""
-    return matrix(races, state.read(races), feature_set)
+    return cards(races, feature_set, state)[0]
+
+
+def cards(races: Races, feature_set: str, state: State) -> tuple[RaceMatrix, Bools]:
+    """Return the matrix of cards, and which runners' horses ever ran in the history, bool[N].
+
+    Few runners take the short way through the compiled program, many the way of a history; the numbers are the same.
+    """
+    if not 0 < races.runners <= FEW:
+        reading = state.read(races)
+        return matrix(races, reading, feature_set), ~np.isnan(reading.last["horse"])
+    tables = state.read_cards(races)
+    steps = program.program(feature_set)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        values = steps.run(races.offsets, program.columns(steps, races), tables)
+    return _whole(races, values, feature_set), ~np.isnan(tables[2][:, books.NUMBER["horse"]])
 
 
 def _chunks(races: Races) -> list[Races]:

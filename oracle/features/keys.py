@@ -30,15 +30,25 @@ def _banded(values: Floats) -> Codes:
     return codes, distinct.astype(str).astype(object)
 
 
-def distance_band(races: Races) -> Floats:
-    """float64[N]: sprint to stayer in bands a fifth wide; equal ratios of distance matter equally."""
+def distance_bands(metres: Floats) -> Floats:
+    """Return float64[N], the band of each distance: sprint to stayer, a fifth wide; equal ratios matter equally."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.floor(np.log(races.numbers["distance_m"] / 1000.0) / np.log(1.2)))
+        return np.asarray(np.floor(np.log(metres / 1000.0) / np.log(1.2)))
+
+
+def going_bands(wetness: Floats) -> Floats:
+    """Return float64[N], the band of each going: 0 fast, 1 good, 2 soft; NaN where unknown."""
+    return np.where(np.isnan(wetness), np.nan, np.digitize(wetness, [2.9, 4.2]).astype(np.float64))
+
+
+def distance_band(races: Races) -> Floats:
+    """float64[N]: the band of the race's distance."""
+    return distance_bands(races.numbers["distance_m"])
 
 
 def going_band(races: Races) -> Floats:
-    """float64[N]: 0 fast, 1 good, 2 soft, on the scale of wetness."""
-    return np.where(np.isnan(races.wetness), np.nan, np.digitize(races.wetness, [2.9, 4.2]).astype(np.float64))
+    """float64[N]: the band of the race's going."""
+    return going_bands(races.wetness)
 
 
 def draw_band(races: Races) -> Floats:
@@ -81,8 +91,13 @@ def keys(races: Races, parts: tuple[str, ...]) -> tuple[Ints, list[str]]:
 
 
 def _spell(code: int, words: list[Texts]) -> str:
-    spelled: list[str] = []
+    parts: list[str] = []
     for own in reversed(words):
         code, at = divmod(code, max(len(own), 1))
-        spelled.append(str(own[at]).translate(_SPELLED_OUT))
-    return SEPARATOR.join(reversed(spelled))
+        parts.append(spelled(str(own[at])))
+    return SEPARATOR.join(reversed(parts))
+
+
+def spelled(word: str) -> str:
+    """Return a part of a key as it stands in it: the separator inside a name spelled out."""
+    return word if word.isprintable() else word.translate(_SPELLED_OUT)

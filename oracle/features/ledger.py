@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from oracle.compiled import compiled
 from oracle.features.accounts import Accounts, grown
 from oracle.ranking.races import Floats, Ints
 
@@ -137,7 +137,7 @@ class Ledger:
         )
 
 
-@njit(cache=True)
+@compiled()
 def _fade(elapsed, half_life):  # type: ignore[no-untyped-def]  # pragma: no cover
     # A result that arrives late must not gain weight by lying in the account's past.
     if half_life >= FOREVER or elapsed <= 0.0:
@@ -145,7 +145,7 @@ def _fade(elapsed, half_life):  # type: ignore[no-untyped-def]  # pragma: no cov
     return 0.5 ** (elapsed / half_life)
 
 
-@njit(cache=True)
+@compiled()
 def _read(key, at, arrays, row, value, weight, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     values, weights, lasts, _, half_life, best = arrays
     if key < 0 or np.isnan(lasts[key]):
@@ -159,7 +159,7 @@ def _read(key, at, arrays, row, value, weight, last):  # type: ignore[no-untyped
         weight[row, s] = faded
 
 
-@njit(cache=True)
+@compiled()
 def _fold(key, at, run, arrays):  # type: ignore[no-untyped-def]  # pragma: no cover
     values, weights, lasts, retention, half_life, best = arrays
     if key < 0:
@@ -187,7 +187,7 @@ def _fold(key, at, run, arrays):  # type: ignore[no-untyped-def]  # pragma: no c
     lasts[key] = at if np.isnan(lasts[key]) else max(at, lasts[key])
 
 
-@njit(cache=True)
+@compiled()
 def _walk(offsets, off, account, runs, known_after, arrays, value, weight, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     folded = 0
     races = len(off)
@@ -204,7 +204,7 @@ def _walk(offsets, off, account, runs, known_after, arrays, value, weight, last)
         folded += 1
 
 
-@njit(cache=True)
+@compiled()
 def _read_all(account, at, arrays, value, weight, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     for i in range(len(account)):
         _read(account[i], at[i], arrays, i, value, weight, last)

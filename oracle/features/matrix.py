@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from oracle.errors import BadInput, RowwiseSplit
 from oracle.features.races import Texts
+from oracle.ranking.market import power
 from oracle.ranking.races import Floats, Ints, offsets_of
 
 Floats32 = npt.NDArray[np.float32]
@@ -60,10 +61,6 @@ class RaceMatrix:
         """datetime64[D][R]: local calendar date of each race."""
         return self.day.astype("datetime64[D]")
 
-    @cached_property
-    def _columns(self) -> dict[str, int]:
-        return {name: i for i, name in enumerate(self.names)}
-
     def take(self, races: npt.NDArray[np.bool_]) -> RaceMatrix:
         """Return some of the races, whole.
 
@@ -94,15 +91,34 @@ class RaceMatrix:
             meeting=self.meeting[races],
         )
 
+    @cached_property
+    def market_by_power(self) -> Floats:
+        """float64[N]: the market's win probability with the margin taken out by a power; found once for all who ask."""
+        return np.where(np.isnan(self.market), np.nan, power(self.odds, self.offsets))
+
+    def columns(self, names: tuple[str, ...]) -> Ints:
+        """Return int64[F], where each of these features stands.
+
+        Raises:
+            BadInput: a feature is not in the matrix.
+        """
+        return _columns(self.names, names)
+
     def only(self, names: Sequence[str]) -> RaceMatrix:
         """Return the same races with some of the features, in the order asked for.
 
         Raises:
             BadInput: a feature is not in the matrix.
         """
-        missing = [n for n in names if n not in self._columns]
-        if missing:
-            raise BadInput("features are not in this matrix", value=", ".join(missing), allowed=self.names)
         if tuple(names) == self.names:
             return self
-        return replace(self, values=self.values[:, [self._columns[n] for n in names]], names=tuple(names))
+        return replace(self, values=self.values[:, _columns(self.names, tuple(names))], names=tuple(names))
+
+
+@lru_cache(maxsize=64)
+def _columns(names: tuple[str, ...], wanted: tuple[str, ...]) -> Ints:
+    at = {name: i for i, name in enumerate(names)}
+    missing = [n for n in wanted if n not in at]
+    if missing:
+        raise BadInput("features are not in this matrix", value=", ".join(missing), allowed=names)
+    return np.array([at[n] for n in wanted], dtype=np.int64)

@@ -7,9 +7,11 @@ and cannot differ between training and serving.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +31,9 @@ TEXTS: tuple[str, ...] = tuple(c.name for c in COLUMNS if str(c.type) == "string
 
 EPOCH = dt.date(1970, 1, 1)
 
-_OF_CARD = ("course", "country", "race_type", "surface", "track", "race_class", "race_id", "race_name")
+_OF_CARD = ("going", "course", "country", "race_type", "surface", "track", "race_class", "race_id", "race_name")
 _OF_CARD_NUMBERS = ("distance_m", "prize", "race_number")
-_OF_RUNNER = ("horse", "sex", "gear", "sire")
+_OF_RUNNER = ("horse", "jockey", "trainer", "sex", "gear", "sire")
 _OF_RUNNER_NUMBERS = ("number", "draw", "weight_kg", "body_weight_kg", "age", "official_rating", "odds")
 
 
@@ -98,8 +100,7 @@ class Races:
     def codes(self, name: str) -> tuple[Ints, Texts]:
         """Return a text column as (int64[N] codes, the distinct texts); -1 where missing."""
         if name not in self._codes:
-            codes, words = pd.factorize(self.texts[name], use_na_sentinel=True)
-            self._codes[name] = (codes.astype(np.int64), np.asarray(words, dtype=object))
+            self._codes[name] = _factorised(self.texts[name])
         return self._codes[name]
 
     def slice(self, first: int, last: int) -> Races:
@@ -148,6 +149,21 @@ def joined(parts: Sequence[Races]) -> Races:
         rows=np.concatenate([part.rows for part in parts]),
         overround=first.overround,
     )
+
+
+FEW = 100
+"""Texts up to which a dictionary finds the distinct ones sooner than pandas does."""
+
+
+def _factorised(texts: Texts) -> tuple[Ints, Texts]:
+    if len(texts) > FEW:
+        codes, words = pd.factorize(texts, use_na_sentinel=True)
+        return codes.astype(np.int64), np.asarray(words, dtype=object)
+    at: dict[object, int] = {}
+    found = [-1 if text is None or text != text else at.setdefault(text, len(at)) for text in texts.tolist()]
+    distinct = np.empty(len(at), dtype=object)
+    distinct[:] = list(at)
+    return np.array(found, dtype=np.int64), distinct
 
 
 def _offsets(race_of_row: npt.NDArray[np.generic]) -> Ints:
@@ -214,32 +230,28 @@ def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name, overround: st
     Raises:
         BadCard: every runner of a card is withdrawn: it has no row to stand on.
     """
-    starters = [(card, r) for card in cards for r in card.runners if not r.withdrawn]
+    starters = [[r for r in card.runners if not r.withdrawn] for card in cards]
     declared = [not r.withdrawn for card in cards for r in card.runners]
-    sizes = [sum(not r.withdrawn for r in card.runners) for card in cards]
+    sizes = [len(own) for own in starters]
     if 0 in sizes:
         raise BadCard(
             "a card has no starter",
             value=cards[sizes.index(0)].race_id,
             allowed="at least one runner that is not withdrawn",
         )
-    numbers = {c: np.full(len(starters), np.nan) for c in NUMBERS}
-    texts: dict[str, Texts] = {c: np.full(len(starters), None, dtype=object) for c in TEXTS}
-    for i, (card, runner) in enumerate(starters):
-        for name in _OF_CARD_NUMBERS:
-            numbers[name][i] = _number(getattr(card, name))
-        for name in _OF_RUNNER_NUMBERS:
-            numbers[name][i] = _number(getattr(runner, name))
-        for name in _OF_CARD:
-            texts[name][i] = getattr(card, name)
-        texts["going"][i] = card.going
-        for name in _OF_RUNNER:
-            texts[name][i] = getattr(runner, name)
-        for kind in ("horse", "jockey", "trainer"):
-            texts[kind][i] = getattr(runner, kind)
-            texts[f"{kind}_id"][i] = alias(kind, getattr(runner, f"{kind}_id"), getattr(runner, kind))
+    runners = [r for own in starters for r in own]
+    nothing, empty = np.full(len(runners), None, dtype=object), np.full(len(runners), np.nan)
+    numbers = dict.fromkeys(NUMBERS, empty) | {n: _numbers(map(attrgetter(n), runners)) for n in _OF_RUNNER_NUMBERS}
+    texts = dict.fromkeys(TEXTS, nothing) | {n: _texts(map(attrgetter(n), runners)) for n in _OF_RUNNER}
+    for name in _OF_CARD_NUMBERS:
+        numbers[name] = np.repeat(_numbers(map(attrgetter(name), cards)), sizes)
+    for name in _OF_CARD:
+        texts[name] = np.repeat(_texts(map(attrgetter(name), cards)), sizes)
+    for kind in ("horse", "jockey", "trainer"):
+        ids = map(attrgetter(f"{kind}_id"), runners)
+        texts[f"{kind}_id"] = _texts(alias(kind, given, name) for given, name in zip(ids, texts[kind], strict=True))
     return Races(
-        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        offsets=np.array([0, *itertools.accumulate(sizes)], dtype=np.int64),
         off=np.array([_seconds(card.off) for card in cards], dtype=np.float64),
         day=np.array([(card.off.date() - EPOCH).days for card in cards], dtype=np.int64),
         numbers=numbers,
@@ -249,8 +261,15 @@ def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name, overround: st
     )
 
 
-def _number(value: float | None) -> float:
-    return np.nan if value is None else float(value)
+def _numbers(values: Iterable[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _texts(values: Iterable[str | None]) -> Texts:
+    found = list(values)
+    out = np.empty(len(found), dtype=object)
+    out[:] = found
+    return out
 
 
 def _seconds(moment: dt.datetime) -> float:

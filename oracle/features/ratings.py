@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from oracle.compiled import compiled
 from oracle.features.accounts import Accounts, grown
 from oracle.features.keys import keys
 from oracle.features.ledger import KNOWN_AFTER
@@ -125,12 +125,12 @@ class Ratings:
         )
 
 
-@njit(cache=True)
+@compiled()
 def _part(table, key):  # type: ignore[no-untyped-def]  # pragma: no cover
     return table[key, 0] if key >= 0 else 0.0
 
 
-@njit(cache=True)
+@compiled()
 def _read(i, accounts, tables, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     horses, jockeys, trainers = tables
     out[i, 0] = _part(horses, accounts[0, i])
@@ -141,7 +141,7 @@ def _read(i, accounts, tables, out):  # type: ignore[no-untyped-def]  # pragma: 
         out[i, 3] = horses[key, 2]
 
 
-@njit(cache=True)
+@compiled()
 def _learn_strength(a, b, accounts, position, tables, numbers):  # type: ignore[no-untyped-def]  # pragma: no cover
     n = b - a
     strength = np.zeros(n)
@@ -180,7 +180,7 @@ def _learn_strength(a, b, accounts, position, tables, numbers):  # type: ignore[
                 tables[kind][key, 0] += step * gradient[i]
 
 
-@njit(cache=True)
+@compiled()
 def _learn_merit(a, b, accounts, lengths, horses, numbers):  # type: ignore[no-untyped-def]  # pragma: no cover
     # The field's level is the mean merit of those rated before; a newcomer is rated by whom it met.
     level, rated, beaten, known = 0.0, 0, 0.0, 0
@@ -209,7 +209,7 @@ def _learn_merit(a, b, accounts, lengths, horses, numbers):  # type: ignore[no-u
             horses[key, 2] += max(numbers[10], 1.0 / (runs + 1.0)) * (performance - horses[key, 2])
 
 
-@njit(cache=True)
+@compiled()
 def _learn(r, offsets, accounts, position, lengths, tables, numbers):  # type: ignore[no-untyped-def]  # pragma: no cover
     a, b = offsets[r], offsets[r + 1]
     _learn_strength(a, b, accounts, position, tables, numbers)
@@ -220,7 +220,7 @@ def _learn(r, offsets, accounts, position, lengths, tables, numbers):  # type: i
                 tables[kind][accounts[kind, i], 1] += 1.0
 
 
-@njit(cache=True)
+@compiled()
 def _walk(offsets, off, accounts, position, lengths, known_after, tables, numbers, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     learned = 0
     races = len(off)
@@ -235,7 +235,7 @@ def _walk(offsets, off, accounts, position, lengths, known_after, tables, number
         learned += 1
 
 
-@njit(cache=True)
+@compiled()
 def _read_all(accounts, tables, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for i in range(accounts.shape[1]):
         _read(i, accounts, tables, out)

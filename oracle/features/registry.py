@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from types import MappingProxyType
 
 from oracle.errors import BadInput
@@ -42,6 +43,12 @@ def features(name: str) -> tuple[Feature, ...]:
     if name not in SETS:
         raise BadInput("no such feature set", value=name, allowed=SETS)
     return SETS[name]
+
+
+@cache
+def names(name: str) -> tuple[str, ...]:
+    """Return the names of the features of a set, in the order of the columns."""
+    return tuple(f.name for f in features(name))
 
 
 def fingerprint(name: str) -> str:

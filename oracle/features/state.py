@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from oracle.features import books
+from oracle.features.books import Books
 from oracle.features.keys import keys
 from oracle.features.ledger import Ledger
 from oracle.features.ledgers import LEDGERS
@@ -51,6 +53,7 @@ class State:
     """Per kind of participant: name -> id under which it last ran."""
     through: float = -np.inf
     """Off time of the latest race folded in, seconds since 1970."""
+    _books: Books | None = field(default=None, init=False, repr=False, compare=False)
 
     def walk(self, races: Races) -> Reading:
         """Read each race as of its off and fold all of them in, in the order of time.
@@ -81,6 +84,17 @@ class State:
             self._note(name, ledger, ledger.read(account, races.off_of_runner), means, weights, last)
         ratings = self.ratings.read(self.ratings.accounts(races, open_new=False))
         return Reading(means, weights, last, ratings)
+
+    def read_cards(self, races: Races) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return what `read` does as tables, in far less time for the few runners of cards; see `books.read`.
+
+        A column of the first two is an entry of a ledger (`books.ENTRIES`), one of the third a ledger (`books.NUMBER`).
+        """
+        ledgers = list(self.ledgers.values())
+        known = self._books
+        if known is None or not known.hold(ledgers):
+            known = self._books = Books.of(ledgers)
+        return books.read(races, ledgers, self.ratings, known)
 
     def alias(self, kind: str, given: str | None, name: str | None) -> str | None:
         """Return the id a participant is booked under.
@@ -130,8 +144,8 @@ class State:
     def dump(self) -> dict[str, npt.NDArray[Any]]:
         """Return plain arrays from which `restore` makes an equal state."""
         out: dict[str, npt.NDArray[Any]] = {"through": np.array([self.through])}
-        for group, books in (("ledger", self.ledgers), ("par", self.pars)):
-            for name, ledger in books.items():
+        for group, ledgers in (("ledger", self.ledgers), ("par", self.pars)):
+            for name, ledger in ledgers.items():
                 out |= {f"{group}/{name}/{k}": v for k, v in ledger.dump().items()}
         out |= {f"ratings/{k}": v for k, v in self.ratings.dump().items()}
         for kind, known in self.names.items():

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from oracle.compiled import compiled
 from oracle.ranking.races import Floats, Ints
 
 
@@ -76,7 +76,7 @@ def expected_finish(probability: Floats, offsets: Ints) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled()
 def _expected_finish(p, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for r in range(len(offsets) - 1):
         rivals = offsets[r + 1] - offsets[r] - 1
@@ -90,7 +90,7 @@ def _expected_finish(p, offsets, out):  # type: ignore[no-untyped-def]  # pragma
             out[i] = beaten / rivals
 
 
-@njit(cache=True)
+@compiled()
 def _centre(values, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for r in range(len(offsets) - 1):
         for f in range(values.shape[1]):
@@ -104,7 +104,7 @@ def _centre(values, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no
                     out[i, f] = np.float64(values[i, f]) - total / count
 
 
-@njit(cache=True)
+@compiled()
 def _mean(x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for r in range(len(offsets) - 1):
         total, count = 0.0, 0
@@ -116,7 +116,7 @@ def _mean(x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
             out[offsets[r] : offsets[r + 1]] = total / count
 
 
-@njit(cache=True)
+@compiled()
 def _ahead(x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for r in range(len(offsets) - 1):
         for i in range(offsets[r], offsets[r + 1]):
@@ -131,7 +131,7 @@ def _ahead(x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
             out[i] = above / rivals if rivals else 0.5
 
 
-@njit(cache=True)
+@compiled()
 def _lead(x, offsets, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for r in range(len(offsets) - 1):
         for i in range(offsets[r], offsets[r + 1]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import lightgbm as lgb
@@ -16,7 +17,9 @@ from scipy.special import logit
 
 from oracle.errors import BadInput, UntrustedPackage
 from oracle.features.matrix import RaceMatrix
+from oracle.models import forest
 from oracle.models.contributions import Contributions, adding_up
+from oracle.models.forest import Forest
 from oracle.models.hyperparameters import Hyperparameters, changed
 from oracle.models.losses import AS_CHANCES, LOSSES, WEIGHS_PLACES, Objective
 from oracle.models.places import DECAY
@@ -60,25 +63,35 @@ class TreePolicy:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FittedTrees:
-    """A fitted forest of one loss."""
+    """A fitted forest of one loss. It is scored by our own walk of the trees, and explained by LightGBM."""
 
     family: str
-    booster: lgb.Booster
+    text: str
+    """The forest as LightGBM writes it."""
     scale: float
     policy: TreePolicy
-    features: tuple[str, ...]
-    """The columns it reads; kept, because asking LightGBM for them costs more than scoring a card."""
     curve: Curve = NOTHING_WATCHED
+
+    @cached_property
+    def forest(self) -> Forest:
+        """The forest, flattened."""
+        return forest.parse(self.text)
+
+    @cached_property
+    def booster(self) -> lgb.Booster:
+        """The forest as LightGBM holds it: made when it is first needed, which a card without reasons never does."""
+        return lgb.Booster(model_str=self.text)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return self.forest.features
 
     def score(self, races: RaceMatrix) -> Floats:
         """Return float64[N], scaled raw scores."""
-        values = races.only(self.features).values
-        if not len(values):
-            return np.zeros(0)
-        raw = self.booster.predict(values, raw_score=True, num_threads=1)
-        return np.asarray(raw, dtype=np.float64) * self.scale
+        return self.forest.score(races.values, races.columns(self.features)) * self.scale
 
     def contributions(self, races: RaceMatrix) -> Contributions:
         """Return exact Shapley values over the trees (TreeSHAP, Lundberg et al. 2020), scaled as the score is."""
@@ -96,13 +109,13 @@ class FittedTrees:
 
     def settled(self) -> Trees:
         """Return the ranker with the number of trees and the scale fixed."""
-        return Trees(self.family, replace(self.policy, trees=self.booster.num_trees()), self.scale)
+        return Trees(self.family, replace(self.policy, trees=len(self.forest)), self.scale)
 
     def hyperparameters(self) -> dict[str, float | str]:
         """Return the shape of the forest as it was fitted."""
         p = self.policy
         return {
-            "trees": self.booster.num_trees(),
+            "trees": len(self.forest),
             "learning_rate": p.learning_rate,
             "leaves": p.leaves,
             "min_runners_in_leaf": p.min_runners_in_leaf,
@@ -116,7 +129,7 @@ class FittedTrees:
     def dump(self) -> Files:
         """Return the forest in LightGBM's text form, and its scale."""
         facts = {"scale": self.scale, "policy": asdict(self.policy)}
-        return {"forest.txt": self.booster.model_to_string().encode(), "facts.json": json.dumps(facts).encode()}
+        return {"forest.txt": self.text.encode(), "facts.json": json.dumps(facts).encode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +171,16 @@ class Trees:
         if validation is not None:
             held_out = [_raw(booster, validation, step) for step in steps]
             found = stop(steps, learned, held_out, train, validation, base)
-        return FittedTrees(self.family, _bare(booster, found.trees), found.scale, self.policy, train.names, found.curve)
+        return FittedTrees(self.family, _bare(booster, found.trees), found.scale, self.policy, found.curve)
 
 
 def _raw(booster: lgb.Booster, races: RaceMatrix, trees: int) -> Floats:
     return np.asarray(booster.predict(races.values, raw_score=True, num_iteration=trees), dtype=np.float64)
 
 
-def _bare(booster: lgb.Booster, trees: int) -> lgb.Booster:
-    """Return the booster without its training data, cut to so many trees, exactly as it would be restored."""
-    return lgb.Booster(model_str=booster.model_to_string(num_iteration=trees))
+def _bare(booster: lgb.Booster, trees: int) -> str:
+    """Return the text of the booster cut to so many trees, exactly as it would be written again once restored."""
+    return str(lgb.Booster(model_str=booster.model_to_string(num_iteration=trees)).model_to_string())
 
 
 def _begin(
@@ -201,9 +214,10 @@ def restore(family: str, files: Files) -> FittedTrees:
     """
     try:
         facts = json.loads(files["facts.json"])
-        booster = lgb.Booster(model_str=files["forest.txt"].decode())
         told = facts["policy"]
         policy = TreePolicy(**told | {"decay": tuple(told.get("decay", DECAY))})
-        return FittedTrees(family, booster, float(facts["scale"]), policy, tuple(booster.feature_name()))
-    except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:
+        fitted = FittedTrees(family, files["forest.txt"].decode(), float(facts["scale"]), policy)
+        _ = fitted.forest  # a package that cannot be read is refused when it is loaded, not when a card comes
+        return fitted
+    except (KeyError, TypeError, ValueError, BadInput) as error:
         raise UntrustedPackage(f"the {family} forest cannot be restored: {error}") from error

@@ -19,7 +19,7 @@ from oracle.models.contributions import ODDS, Contributions, adding_up
 from oracle.models.hyperparameters import Hyperparameters, changed
 from oracle.models.ranker import NOTHING_WATCHED, Curve, Files, FittedRanker
 from oracle.progress import Progress
-from oracle.ranking.market import fit_favourite_longshot, power
+from oracle.ranking.market import fit_favourite_longshot
 from oracle.ranking.races import Floats
 
 FAMILY = "market"
@@ -101,7 +101,7 @@ def _probability(family: str, races: RaceMatrix) -> Floats:
     """Return float64[N], win probabilities without the margin; NaN where the matrix has no market."""
     if family == FAMILY:
         return races.market
-    return np.where(np.isnan(races.market), np.nan, power(races.odds, races.offsets))
+    return races.market_by_power
 
 
 def restore(family: str, files: Files) -> FittedMarket:

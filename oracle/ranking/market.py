@@ -77,13 +77,17 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
     log = np.log(raw)
     exponent = np.zeros(size.size)
     open_ = np.ones(size.size, dtype=np.bool_)
+    one = size.size == 1  # a card: its exponent needs no spreading over races
     for _ in range(60):
-        weight = np.exp(np.repeat(exponent, size) * log)
+        weight = np.exp((exponent if one else np.repeat(exponent, size)) * log)
         total = sum_by_race(weight, offsets)
         slope = sum_by_race(weight * log, offsets)
         open_ &= slope < 0
-        step = np.log(total, out=np.zeros_like(total), where=open_)
-        step = np.divide(-step * total, slope, out=np.zeros_like(total), where=open_)
+        if open_.all():  # as on a card with odds: no race has to be left out
+            step = -np.log(total) * total / slope
+        else:
+            step = np.log(total, out=np.zeros_like(total), where=open_)
+            step = np.divide(-step * total, slope, out=np.zeros_like(total), where=open_)
         exponent += step
         open_ &= np.abs(step) >= 1e-13
         if not open_.any():

@@ -9,9 +9,9 @@ in docs/metrics.md.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from oracle.compiled import compiled
 from oracle.errors import BadInput
 from oracle.ranking.outcome import counted, gains, placed, relevance, winners
 from oracle.ranking.races import Floats, Ints, as_floats, as_offsets, max_by_race, standing, sum_by_race
@@ -61,7 +61,7 @@ def ndcg(score: ArrayLike, gain: ArrayLike, offsets: Ints, k: int) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled()
 def _ndcg(score: Floats, gain: Floats, offsets: Ints, discount: Floats, out: Floats) -> None:
     k = discount.size - 1
     for race in range(offsets.size - 1):

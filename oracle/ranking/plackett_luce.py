@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from oracle.compiled import compiled
 from oracle.errors import BadInput
 from oracle.ranking.races import Floats, Ints, as_floats, as_offsets, normalise
 
@@ -146,7 +146,7 @@ def _shares(prob: ArrayLike, offsets: Ints) -> Floats:
     return share
 
 
-@njit(cache=True)
+@compiled()
 def _place(stages: Floats, offsets: Ints, paid: Ints, out: Floats) -> None:
     """Fill `out`; row s of `stages` holds the strengths by which place s + 1 is filled."""
     for race in range(offsets.size - 1):
@@ -160,7 +160,7 @@ def _place(stages: Floats, offsets: Ints, paid: Ints, out: Floats) -> None:
             _fill(stages[:, begin:end], m, out[begin:end])
 
 
-@njit(cache=True)
+@compiled()
 def _fill(stages: Floats, m: int, chance: Floats) -> None:
     """Give each runner the probability of all sets of m that hold it, m at least 2."""
     pair = _pairs(stages, chance)
@@ -171,7 +171,7 @@ def _fill(stages: Floats, m: int, chance: Floats) -> None:
         _fours(stages[3], trio, chance)
 
 
-@njit(cache=True)
+@compiled()
 def _between(p: Floats) -> Floats:
     """Return [a, b]: p[a] + ... + p[b - 1]. Whatever is left when some runners are gone is a sum of such stretches."""
     table = np.zeros((p.size + 1, p.size + 1))
@@ -181,7 +181,7 @@ def _between(p: Floats) -> Floats:
     return table
 
 
-@njit(cache=True)
+@compiled()
 def _pairs(stages: Floats, chance: Floats) -> Floats:
     """Add the probability that j and k fill the first two to both; return it for each pair, per unit left after it."""
     first, second = stages[0], stages[1]
@@ -203,7 +203,7 @@ def _pairs(stages: Floats, chance: Floats) -> Floats:
     return per_left
 
 
-@njit(cache=True)
+@compiled()
 def _trios(stages: Floats, pair: Floats, chance: Floats) -> Floats:
     """The same for sets of three: any of them may have come last of the three."""
     p = stages[2]
@@ -224,7 +224,7 @@ def _trios(stages: Floats, pair: Floats, chance: Floats) -> Floats:
     return per_left
 
 
-@njit(cache=True)
+@compiled()
 def _fours(p: Floats, trio: Floats, chance: Floats) -> None:
     """The same for sets of four, the last that any rule pays."""
     n = p.size

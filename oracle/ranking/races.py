@@ -6,9 +6,9 @@ All functions work on every race at once. Runners of race r are the rows `offset
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from oracle.compiled import compiled
 from oracle.errors import BadInput
 
 Floats = NDArray[np.float64]
@@ -18,6 +18,8 @@ Bools = NDArray[np.bool_]
 
 def as_floats(values: ArrayLike) -> Floats:
     """Return the values as a contiguous, writable float64 vector: the one layout the compiled kernels are built for."""
+    if type(values) is np.ndarray and values.dtype == np.float64 and values.flags.carray:
+        return values  # as most are: asking numpy to require it costs more than summing a race
     return np.require(np.asarray(values, dtype=np.float64), requirements=["C", "W"])
 
 
@@ -27,8 +29,16 @@ def as_offsets(offsets: ArrayLike, rows: int) -> Ints:
     Raises:
         BadInput: they do not start at 0, do not end at `rows`, or go backwards.
     """
-    checked = np.require(np.asarray(offsets, dtype=np.int64), requirements=["C", "W"])
-    if checked.ndim != 1 or checked.size == 0 or checked[0] != 0 or checked[-1] != rows or np.any(np.diff(checked) < 0):
+    checked = offsets
+    if not (type(checked) is np.ndarray and checked.dtype == np.int64 and checked.flags.carray):
+        checked = np.require(np.asarray(offsets, dtype=np.int64), requirements=["C", "W"])
+    if (
+        checked.ndim != 1
+        or checked.size == 0
+        or checked[0] != 0
+        or checked[-1] != rows
+        or (checked[1:] < checked[:-1]).any()
+    ):
         raise BadInput(
             "race offsets do not fit the rows",
             value=f"{checked.shape} offsets, {rows} rows",
@@ -62,8 +72,10 @@ def max_by_race(values: ArrayLike, offsets: Ints) -> Floats:
 
 def _reduce(operation: np.ufunc, values: Floats, offsets: Ints, empty: float) -> Floats:
     """Reduce each race; empty races are set apart because `reduceat` gives them their neighbour's first value."""
+    filled = offsets[1:] > offsets[:-1]
+    if filled.all():
+        return np.asarray(operation.reduceat(values, offsets[:-1]))
     out = np.full(offsets.size - 1, empty)
-    filled = np.diff(offsets) > 0
     if filled.any():
         out[filled] = operation.reduceat(values, offsets[:-1][filled])
     return out
@@ -110,7 +122,7 @@ def standing(values: ArrayLike, offsets: Ints) -> tuple[Ints, Ints]:
     return ahead, level
 
 
-@njit(cache=True)
+@compiled()
 def _standing(values: Floats, offsets: Ints, ahead: Ints, level: Ints) -> None:
     for race in range(offsets.size - 1):
         for i in range(offsets[race], offsets[race + 1]):

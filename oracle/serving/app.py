@@ -89,16 +89,21 @@ def cause(error: BaseException) -> Fallback:
     return "error"
 
 
-_OPTIONS: dict[str, Any] = {"ray_actor_options": {"num_cpus": 0.5, "runtime_env": {"env_vars": REPLICA_ENVIRONMENT}}}
+def _options(cpus: float) -> dict[str, Any]:
+    """Return what a replica runs with; cores are a reservation and no limit, small enough to fit beside a training."""
+    return {"num_cpus": cpus, "runtime_env": {"env_vars": REPLICA_ENVIRONMENT}}
+
 
 # Far more requests than one core answers at once: the rest waits in the replica, not in a refusal.
-GATEWAY = serve.deployment(name="gateway", max_ongoing_requests=256, **_OPTIONS)(serve.ingress()(Replica))
+GATEWAY = serve.deployment(name="gateway", max_ongoing_requests=256, ray_actor_options=_options(0.5))(
+    serve.ingress()(Replica)
+)
 """The ingress with the control; serve_config.yaml may override its options under the same name."""
 
-CHALLENGER = serve.deployment(max_ongoing_requests=64, **_OPTIONS)(ChallengerProcess)
+CHALLENGER = serve.deployment(max_ongoing_requests=64, ray_actor_options=_options(0.25))(ChallengerProcess)
 """A challenger; each has the name of its arm."""
 
-MEMBER = serve.deployment(max_ongoing_requests=256, **_OPTIONS)(MemberProcess)
+MEMBER = serve.deployment(max_ongoing_requests=256, ray_actor_options=_options(0.1))(MemberProcess)
 """A member of the control, where `composition` is distributed; each is called `member-` and its own name."""
 
 
@@ -127,8 +132,11 @@ def application(args: GatewayArgs, challenger: serve.Deployment = CHALLENGER) ->
 
 
 def _members(wiring: Wiring) -> tuple[str, ...]:
-    """Return the members that get deployments of their own: those of the version that is in force while building."""
+    """Return the members that get deployments of their own: those with a weight in the version that is in force now."""
     if wiring.settings.serving.composition == "fused":
         return ()
     model = Registered(wiring.settings).load(wiring.target, in_force=None).model
-    return tuple(model.members) if isinstance(model, RaceModel) else ()
+    if not isinstance(model, RaceModel):
+        return ()
+    used = {**model.form.used, **(model.market.used if model.market else {})}
+    return tuple(name for name in model.members if name in used)

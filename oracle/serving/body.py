@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from oracle.errors import BadCard, BadInput
 from oracle.serving.messages import CardMessage
+from oracle.serving.ordinary import ordinary
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -77,6 +78,16 @@ CARD = Wanted()
 
 def read_card(body: bytes) -> CardMessage:
     """Return the card in `body` (UTF-8 JSON).
+
+    Raises:
+        MalformedCard: with the field and the reason of each problem.
+    """
+    card = ordinary(body)
+    return card if card is not None else read_carefully(body)
+
+
+def read_carefully(body: bytes) -> CardMessage:
+    """Return the card in `body`, or say all that is wrong with it; `read_card` comes here with what is not ordinary.
 
     Raises:
         MalformedCard: with the field and the reason of each problem.

@@ -66,7 +66,7 @@ def _text(value: object) -> str:
         raise refusal("empty_text", "must not be empty; leave the field out where the value is unknown", allowed)
     if len(value) > MAX_TEXT:
         raise refusal("text_too_long", f"has {len(value)} characters", allowed)
-    if any(unicodedata.category(letter) in _HIDDEN for letter in value):
+    if not value.isprintable() and any(unicodedata.category(letter) in _HIDDEN for letter in value):
         raise refusal("control_character", "contains a control character", allowed)
     return value
 
@@ -78,10 +78,14 @@ def _code(value: object) -> str:
 
 def _one_of(words: Iterable[str], missing: str | None = None) -> BeforeValidator:
     known = tuple(str(word) for word in words)
+    exact = frozenset(known)
+    otherwise = None if missing is None else str(missing)
 
     def check(value: object) -> str:
-        if value is None and missing is not None:
-            return missing
+        if value is None and otherwise is not None:
+            return otherwise
+        if isinstance(value, str) and value in exact:
+            return value
         word = re.sub(r"[\s_-]+", "_", value.strip().lower()) if isinstance(value, str) else None
         if word not in known:
             raise refusal("unknown_word", "is not one of the known words", ", ".join(known))

@@ -15,11 +15,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from oracle import __version__
 from oracle.errors import OracleError
+from oracle.serving import outcomes
 from oracle.serving.body import Problem
 from oracle.serving.caller import read_caller
 from oracle.serving.door import SEE_DOCS, read_body
@@ -29,6 +31,10 @@ from oracle.serving.messages import CardMessage, ExplainedMessage, PredictionMes
 from oracle.serving.query import PARAMETERS, read_query
 from oracle.serving.refusals import NoSuchPrediction, refusal, refuse, unforeseen
 from oracle.serving.version import ModelsMessage
+from oracle.settings import CheckPolicy
+
+READ_BY_US: tuple[type[BaseModel], ...] = (CardMessage, *outcomes.MESSAGES)
+"""Bodies that FastAPI does not read."""
 
 _OFFLINE = """<noscript>Your browser runs no scripts: read <a href="/openapi.json">/openapi.json</a>.</noscript>
 <p id="offline" hidden>The page's script could not be fetched (no internet?): read
@@ -36,12 +42,13 @@ _OFFLINE = """<noscript>Your browser runs no scripts: read <a href="/openapi.jso
 <script>if (!window.SwaggerUIBundle) document.getElementById("offline").hidden = false;</script></body>"""
 
 
-def build(gateway: Gateway, *, max_body_bytes: int) -> FastAPI:
+def build(gateway: Gateway, *, max_body_bytes: int, policy: CheckPolicy | None = None) -> FastAPI:
     """Return the HTTP application that answers with `gateway`.
 
     Args:
         gateway: What answers.
         max_body_bytes: A larger request body is refused with 413 while it arrives.
+        policy: What is possible in a result; the built-in limits by default.
     """
     app = FastAPI(
         title="Equine Oracle",
@@ -51,8 +58,9 @@ def build(gateway: Gateway, *, max_body_bytes: int) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    _answer_errors(app)
+    answer_errors(app)
     _add_routes(app, gateway, max_body_bytes)
+    outcomes.routes(app, gateway.store, body=whole_body, max_body_bytes=max_body_bytes, policy=policy)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     return app
 
@@ -79,7 +87,7 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
         score, and what each added.
         """
         query = read_query(request.scope["query_string"])
-        body = await read_body(request.scope["headers"], request.receive, max_body_bytes)
+        body = await whole_body(request, max_body_bytes)
         caller = read_caller(request.scope["headers"], gateway.kit.pseudonym)
         told = await gateway.respond(body, query, request.scope["query_string"], caller)
         return Response(told, media_type="application/json")
@@ -119,7 +127,14 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
         return HTMLResponse(page.replace("</body>", _OFFLINE))
 
 
-def _answer_errors(app: FastAPI) -> None:
+async def whole_body(request: Request, limit: int) -> bytes:
+    """Return the body of a request, up to so many bytes."""
+    return await read_body(request.scope["headers"], request.receive, limit)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Give every refusal of an app the one shape."""
+
     @app.exception_handler(OracleError)
     async def ours(_: Request, error: OracleError) -> JSONResponse:
         return refusal(error)
@@ -148,11 +163,11 @@ def _json_of(message: str) -> dict[str, Any]:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document with the card's schema, which FastAPI misses since it does not read the body."""
+    """Return the OpenAPI document with the schemas of bodies, which FastAPI misses since it does not read them."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         place = "#/components/schemas/{model}"
-        _, card = models_json_schema([(CardMessage, "validation")], ref_template=place)
-        document["components"]["schemas"] |= card["$defs"]
+        _, sent = models_json_schema([(each, "validation") for each in READ_BY_US], ref_template=place)
+        document["components"]["schemas"] |= sent["$defs"]
         app.openapi_schema = document
     return app.openapi_schema

@@ -114,8 +114,8 @@ class CardMessage(_Message):
 
     def as_card(self) -> RaceCard:
         """Return the same card as the value that the rooms below speak in."""
-        own = {name: getattr(self, name) for name in type(self).model_fields if name != "runners"}
-        return RaceCard(runners=tuple(Runner(**dict(runner)) for runner in self.runners), **own)
+        runners = tuple(Runner(**runner.__dict__) for runner in self.runners)
+        return RaceCard(**{**self.__dict__, "runners": runners})
 
 
 def _refuse_duplicates(runners: tuple[RunnerMessage, ...]) -> None:

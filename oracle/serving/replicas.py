@@ -70,7 +70,7 @@ class GatewayProcess:
         )
         self.gateway = gateway(wiring, kit)
         self.app = Door(
-            http.build(self.gateway, max_body_bytes=serving.max_body_bytes),
+            http.build(self.gateway, max_body_bytes=serving.max_body_bytes, policy=wiring.settings.check),
             self.gateway,
             tokens=wiring.tokens,
             pseudonym=kit.pseudonym,

@@ -10,9 +10,9 @@ back a runner whose own expectation is a little below 1, because it pays when th
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from oracle.compiled import compiled
 from oracle.ranking.races import Floats, Ints, as_floats, as_offsets
 
 
@@ -38,7 +38,7 @@ def stakes(prob: ArrayLike, odds: ArrayLike, offsets: Ints, min_edge: float = -1
     return out
 
 
-@njit(cache=True)
+@compiled()
 def _stakes(prob: Floats, odds: Floats, offsets: Ints, min_edge: float, out: Floats) -> None:
     for race in range(offsets.size - 1):
         begin, end = offsets[race], offsets[race + 1]

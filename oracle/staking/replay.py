@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from oracle.compiled import compiled
 from oracle.ranking.races import Bools, Floats, Ints, as_floats, sum_by_race
 from oracle.staking.plan import Plan, within
 from oracle.staking.settle import Terms
@@ -142,7 +142,7 @@ def replay(book: Book, plan: Plan, terms: Terms, purse: Purse) -> Replayed:
     )
 
 
-@njit(cache=True)
+@compiled()
 def _walk(
     wanted: Floats,
     odds: Floats,

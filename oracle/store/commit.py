@@ -19,8 +19,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-
-import sqlalchemy as sa
+from typing import Any
 
 from oracle.errors import Unavailable
 from oracle.store.database import PATIENCE
@@ -191,12 +190,12 @@ class GroupCommit:
         predictions = [w.prediction for w in batch]
         scorings = self._unwritten([w.scoring for w in batch if w.scoring is not None] + list(noted))
 
-        def work(connection: sa.Connection) -> list[str | None]:
-            new = self._predictions.add(connection, predictions)
-            self._scorings.add(connection, list(scorings.values()))
-            return [None] * len(batch) if new == len(batch) else _kept(connection, predictions)
+        def work(cursor: Any) -> list[str | None]:
+            new = self._predictions.put(cursor, predictions)
+            self._scorings.put(cursor, list(scorings.values()))
+            return [None] * len(batch) if new == len(batch) else _kept(cursor, predictions, self._predictions.mark)
 
-        kept = self._database.write(work, patience=patience)
+        kept = self._database.drive(work, patience=patience)
         self._remember(scorings)
         return kept
 
@@ -214,15 +213,14 @@ class GroupCommit:
             del self._written[next(iter(self._written))]
 
 
-def _kept(connection: sa.Connection, predictions: Sequence[Prediction]) -> list[str | None]:
+def _kept(cursor: Any, predictions: Sequence[Prediction], mark: str) -> list[str | None]:
     """Return for each prediction the answer kept under its id, None where that is its own.
 
     That it also is where the commit of an attempt before went through unknown to us: then the row is the one we wrote.
     """
-    wanted = sa.select(PREDICTIONS.c.prediction_id, PREDICTIONS.c.answer).where(
-        PREDICTIONS.c.prediction_id.in_([p.prediction_id for p in predictions])
-    )
-    answers = {row.prediction_id: row.answer for row in connection.execute(wanted)}
+    marks = ", ".join([mark] * len(predictions))
+    wanted = f"SELECT prediction_id, answer FROM predictions WHERE prediction_id IN ({marks})"
+    answers = dict(cursor.execute(wanted, [p.prediction_id for p in predictions]).fetchall())
     return [None if answers[p.prediction_id] == p.answer else answers[p.prediction_id] for p in predictions]
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from oracle.errors import BadSetting, Unavailable
 
@@ -72,7 +72,7 @@ class Database:
         Raises:
             Unavailable: the database did not answer within the patience.
         """
-        return self._patiently(work)
+        return self._patiently(work, self._reading)
 
     def write(self, work: Callable[[sa.Connection], T], *, in_order: bool = False, patience: float | None = None) -> T:
         """Return what the work returns, once what it wrote is on the disk.
@@ -88,48 +88,77 @@ class Database:
             IntegrityError, DataError: a row is at fault, and would be again.
         """
         if in_order and self.dialect == "postgresql":
-            return self._patiently(lambda connection: work(_alone(connection)), writes=True, patience=patience)
-        return self._patiently(work, writes=True, patience=patience)
+            return self._patiently(lambda connection: work(_alone(connection)), self._writing, patience=patience)
+        return self._patiently(work, self._writing, patience=patience)
+
+    def drive(self, work: Callable[[Any], T], *, patience: float | None = None) -> T:
+        """Do as `write`, with a cursor of the driver: on the hot path SQLAlchemy would cost as much as the database.
+
+        Raises:
+            Unavailable: it could not be written within the patience.
+            Exception: the driver's, where a row is at fault, and would be again.
+        """
+        return self._patiently(work, self._driven, patience=patience)
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self, writes: bool) -> Iterator[sa.Connection]:
-        with self._engine.connect() as connection:
-            if writes:
-                connection = connection.execution_options(writes=True)
-            with connection.begin():
-                yield connection
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with self._engine.connect() as connection, connection.execution_options(writes=True).begin():
+            yield connection
+
+    @contextmanager
+    def _driven(self) -> Iterator[Any]:
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            if self.dialect == "sqlite":
+                cursor.execute("BEGIN IMMEDIATE")
+            yield cursor
+            connection.commit()
+        except BaseException:
+            connection.invalidate()  # in whatever state it is
+            raise
+        finally:
+            connection.close()
 
     def _patiently(
-        self, work: Callable[[sa.Connection], T], *, writes: bool = False, patience: float | None = None
+        self, work: Callable[[Any], T], way: Callable[[], AbstractContextManager[Any]], *, patience: float | None = None
     ) -> T:
         begun, wait = time.perf_counter(), FIRST_WAIT
         patience = self.patience if patience is None else patience
+        driver = self._engine.dialect.loaded_dbapi
         while True:
             try:
-                with self._transaction(writes) as connection:
+                with way() as connection:
                     return work(connection)
-            except (IntegrityError, DataError):
+            except (IntegrityError, DataError, driver.IntegrityError, driver.DataError):
                 raise
-            except SQLAlchemyError as error:
-                if not passes(error) or time.perf_counter() - begun + wait > patience:
-                    raise self._unavailable(error) from error
+            except (SQLAlchemyError, driver.Error) as error:
+                cause = getattr(error, "orig", None) or error
+                if not passes(cause) or time.perf_counter() - begun + wait > patience:
+                    raise self._unavailable(cause) from error
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 
-    def _unavailable(self, error: SQLAlchemyError) -> Unavailable:
-        cause = str(getattr(error, "orig", None) or error).strip()
-        return Unavailable(f"our store did not answer: {cause}", value=self.shown, next_step=_next_step(cause))
+    def _unavailable(self, cause: BaseException) -> Unavailable:
+        said = str(cause).strip()
+        return Unavailable(f"our store did not answer: {said}", value=self.shown, next_step=_next_step(said))
 
 
-def passes(error: SQLAlchemyError) -> bool:
-    """Return whether the same may work a moment later: the connection was lost, or somebody else is writing."""
-    if not isinstance(error, DBAPIError):
-        return False
-    cause = error.orig
+def passes(cause: BaseException) -> bool:
+    """Return whether the same may work a moment later: the connection was lost, or somebody else is writing.
+
+    Args:
+        cause: What the driver raised.
+    """
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
         return (int(code) & 0xFF) in PASSING_CODES

@@ -192,6 +192,8 @@ class Rows(Generic[Value]):
         self._moments = [i for i, c in enumerate(columns) if isinstance(c.type, Moment)]
         self._written = _as_text if dialect == "sqlite" else utc
 
+        self.mark = mark
+
     def rows(self, values: Sequence[Value]) -> list[tuple[Any, ...]]:
         """Return the values as the driver takes them."""
         out = []
@@ -208,6 +210,13 @@ class Rows(Generic[Value]):
         if not values:
             return 0
         return int(connection.exec_driver_sql(self.insert, self.rows(values)).rowcount)
+
+    def put(self, cursor: Any, values: Sequence[Value]) -> int:
+        """Do as `add`, with a cursor of the driver."""
+        if not values:
+            return 0
+        cursor.executemany(self.insert, self.rows(values))
+        return int(cursor.rowcount)
 
 
 def _as_text(moment: dt.datetime) -> str:

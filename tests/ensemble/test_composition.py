@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,11 @@ def test_a_model_without_market_has_no_such_blend(model: RaceModel, cards: list[
         alone.with_weights({"market": {"market": 1.0}})
     prepared = alone.prepare(cards)
     assert not np.any(prepared.priced)
+
+
+def test_a_model_that_was_warmed_answers_as_before(fresh: Callable[[], RaceModel], cards: list[RaceCard]):
+    model = fresh()
+    before = model.predict(cards)
+    model.warm()
+    assert model.predict(cards) == before
+    dataclasses.replace(model, market=None, state=State()).warm()

@@ -22,13 +22,13 @@ FLOORS: dict[str, int] = {
     # 0: the words, and what every floor may know
     **dict.fromkeys(("oracle", "oracle.race", "oracle.errors", "oracle.settings", "oracle.progress"), 0),
     "oracle.process": 0,
+    "oracle.compiled": 0,
     # 1: values in, values out
     **dict.fromkeys(
         (f"oracle.data.{name}" for name in ("check", "rules", "fingerprint", "splits", "simulate", "sources", "cards")),
         1,
     ),
     "oracle.data": 1,
-    "oracle.experiment": 1,
     "oracle.features": 1,
     "oracle.ranking": 1,
     "oracle.staking": 1,
@@ -76,6 +76,7 @@ FLOORS: dict[str, int] = {
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
+    "oracle.experiment.replay": 4,
     # 5: the edges
     "oracle.cli": 5,
     "jobs": 5,

@@ -92,8 +92,8 @@ def test_constant_and_missing_features_are_passed_over(family: str):
 def test_the_number_of_trees_is_the_one_with_the_lowest_loss_on_validation(family: str):
     fitted = Trees(family, POLICY).fit(some_races(1, 80), some_races(2, 40), 7, 1, silent)
     assert len(fitted.curve.steps) == CHECKPOINTS
-    assert fitted.booster.num_trees() == fitted.curve.steps[int(np.argmin(fitted.curve.loss))]
-    assert fitted.settled().policy.trees == fitted.booster.num_trees()
+    assert len(fitted.forest) == fitted.curve.steps[int(np.argmin(fitted.curve.loss))]
+    assert fitted.settled().policy.trees == len(fitted.forest)
 
 
 def test_another_seed_grows_another_forest():

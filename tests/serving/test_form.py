@@ -120,7 +120,7 @@ def test_a_result_that_nobody_can_read_keeps_no_other_from_the_form(
 
 
 def test_the_model_in_use_keeps_its_form_and_another_one_has_the_new(standing: Gateway, store: Store) -> None:
-    served = standing._served
+    served = standing.slot.loaded
     assert served is not None
     model = served.model
     [result] = results(_next_race(model.state), NOW)

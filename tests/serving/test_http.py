@@ -151,7 +151,10 @@ def test_an_unforeseen_failure_keeps_the_shape_and_its_details_to_itself(tmp_pat
 
 def test_the_openapi_document_describes_card_answer_and_refusal(ask: Ask):
     document = ask("GET", "/openapi.json").json()
-    assert set(document["paths"]) == {"/v1/predict", "/v1/predictions/{prediction_id}", "/v1/health", "/v1/models"}
+    assert set(document["paths"]) == {
+        *("/v1/predict", "/v1/predictions/{prediction_id}", "/v1/health", "/v1/models"),
+        *("/v1/results", "/v1/events"),
+    }
     schemas = document["components"]["schemas"]
     assert {"CardMessage", "RunnerMessage", "PredictionMessage", "RefusalMessage"} <= set(schemas)
     assert schemas["CardMessage"]["additionalProperties"] is False

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from oracle.race import COLUMNS
 from oracle.serving import http, outcomes
-from oracle.serving.gateway import Gateway
 from oracle.serving.messages import EXAMPLE as CARD
 from oracle.serving.messages import RefusalMessage
 from oracle.serving.results import EXAMPLE, MAX_RACES, MalformedResults, read_results, take
@@ -188,13 +187,14 @@ def test_no_body_at_all_is_anything_but_accepted_or_refused(shelf: Store, body: 
 
 
 @pytest.fixture(scope="module")
-def app(standing: Gateway, shelf: Store) -> FastAPI:
+def app(shelf: Store) -> FastAPI:
     def with_token(request: Request) -> None:
         if request.headers.get("authorization") != "Bearer secret":
             raise HTTPException(401, "a token is needed")
 
-    app = http.build(standing, max_body_bytes=4096)
-    outcomes.routes(app, shelf, body=http._body, max_body_bytes=4096, may_tell_results=with_token, now=lambda: NOW)
+    app = FastAPI()
+    http.answer_errors(app)
+    outcomes.routes(app, shelf, body=http.whole_body, max_body_bytes=4096, may_tell_results=with_token, now=lambda: NOW)
     return app
 
 

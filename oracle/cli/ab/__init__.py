@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from oracle.cli.ab.plan import plan
+from oracle.cli.ab.replay import replay
 from oracle.cli.ab.simulate import simulate
 
 ab = typer.Typer(
@@ -14,5 +15,5 @@ ab = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (plan, simulate):
+for command in (plan, simulate, replay):
     ab.command()(command)
