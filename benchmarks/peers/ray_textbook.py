@@ -18,7 +18,6 @@ from ray import serve
 
 from benchmarks.peers import model
 from benchmarks.peers.schema import AnswerOut, CardIn
-from benchmarks.peers.split import finish, prepare
 from oracle.features.matrix import RaceMatrix
 from oracle.ranking.races import Floats
 
@@ -52,11 +51,12 @@ class Ingress:
     async def predict(self, card: CardIn) -> AnswerOut:
         """Rank a card."""
         cards = [model.card_of(card.model_dump())]
-        prepared, matrix = prepare(self._model, cards)
+        prepared = self._model.prepare(cards)
+        matrix = prepared.matrix
         asked = {name: handle.score.remote(matrix) for name, handle in self._forests.items()}
         scores = {name: m.score(matrix) for name, m in self._model.members.items() if name not in asked}
         scores |= dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
-        [said] = finish(self._model, cards, prepared, scores)
+        [said] = self._model.finish(cards, prepared, scores)
         return AnswerOut(
             race_id=card.race_id,
             ensemble=said.ensemble,

@@ -67,11 +67,8 @@ def ours(subject: Subject, name: str, home: Path, experiment: bool) -> Contestan
         (*ORACLE, "serve", "--port", "{port}"),
         cards.plain(subject.card, headers="X-User-Id: user-{user}\r\n" if experiment else ""),
         variables={"ORACLE_HOME": str(home)},
-        prepare=((*ORACLE, *EXPERIMENT),) if experiment else (),
+        prepare=(("{python}", "-m", "benchmarks.serving_bench.experiment"),) if experiment else (),
     )
-
-
-EXPERIMENT: tuple[str, ...] = ("ab", "start", "benchmark", "--treatment", "2", "--share", "0.1")
 
 
 def peers(subject: Subject) -> list[Contestant]:
@@ -84,8 +81,16 @@ def peers(subject: Subject) -> list[Contestant]:
     return [
         Contestant(
             "fastapi",
-            "FastAPI on uvicorn, our package in the process, forests by Booster.predict; keeps nothing",
+            "FastAPI on uvicorn, our package and its compiled features, forests by Booster.predict; keeps nothing",
             (*uvicorn, "benchmarks.peers.fastapi_app:app"),
+            plain,
+            "fastapi",
+            package,
+        ),
+        Contestant(
+            "fastapi-plain",
+            "the same without our compiled features: plain numpy, every member asked, forests by Booster.predict",
+            (*uvicorn, "benchmarks.peers.plain_app:app"),
             plain,
             "fastapi",
             package,

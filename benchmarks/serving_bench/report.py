@@ -25,7 +25,9 @@ class Limit:
 
 LIMITS = (
     Limit(OURS, "fastapi", 0.7),
+    Limit(OURS, "fastapi-plain", 0.7),
     Limit(OURS_TESTING, "fastapi", 1.0),
+    Limit(OURS_TESTING, "fastapi-plain", 1.0),
     Limit(OURS, "bentoml", 0.4),
     Limit(OURS, "bentoml-async", 0.4),
     Limit(OURS, "ray-textbook", 1 / 20),
