@@ -1,4 +1,4 @@
-"""Starts a test of another version against the production version, as `oracle ab start` does, but one that nothing ends.
+"""Starts a test of another version against the production version, as `oracle ab start` does, but one nothing ends.
 
     python -m benchmarks.serving_bench.experiment
 
