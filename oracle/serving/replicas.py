@@ -18,7 +18,7 @@ from oracle.ranking.races import Floats
 from oracle.serving import http
 from oracle.serving.challenger import Ask, Asking, Challenger, Fallback, Reply
 from oracle.serving.door import Door
-from oracle.serving.gateway import Kit
+from oracle.serving.kit import Kit
 from oracle.serving.members import AskMember, Member, Members
 from oracle.serving.metrics import Taken, Tally
 from oracle.serving.registered import Registered
@@ -67,6 +67,7 @@ class GatewayProcess:
             members=Members(members, tally) if members else None,
             tally=tally,
             replica=replica,
+            cached=serving.cached,
         )
         self.gateway = gateway(wiring, kit)
         self.app = Door(

@@ -14,7 +14,7 @@ import pytest
 from oracle.ensemble.race_model import RaceModel
 from oracle.experiment.assignment import position
 from oracle.serving.body import read_card
-from oracle.serving.gateway import Kit
+from oracle.serving.kit import Kit
 from oracle.serving.wiring import GatewayArgs, gateway, wire, with_key
 from tests.serving import small_model
 from tests.serving.clusters import ask
