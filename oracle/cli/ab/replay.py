@@ -148,4 +148,4 @@ def _row(name: str, part: Mapping[str, Any]) -> str:
 
 
 def _clustered(bounds: tuple[float, float] | None) -> str:
-    return "" if bounds is None else f"; one look, by meeting [{bounds[0]:+.4f}, {bounds[1]:+.4f}]"
+    return "" if bounds is None else f"; by meeting [{bounds[0]:+.4f}, {bounds[1]:+.4f}]"
