@@ -94,3 +94,14 @@ def test_a_server_that_would_not_wait_for_the_disk_is_told_to_and_a_stricter_one
         found = database.read(lambda c: c.exec_driver_sql("SHOW synchronous_commit").scalar_one())
         assert found == database.drive(lambda c: c.execute("SHOW synchronous_commit").fetchone()[0]) == wanted
         database.close()
+
+
+@pytest.mark.services
+def test_somebody_who_holds_the_table_is_waited_for_as_long_as_the_patience_lasts(postgres: PostgreSQL):
+    store = Store(postgres.fresh("held"), patience=1.5)
+    with postgres.connect("held") as other, other.transaction():
+        other.execute("LOCK TABLE predictions")
+        with pytest.raises(Unavailable, match="lock timeout"):
+            store.predictions.add([prediction()])
+    assert store.predictions.add([prediction()]) == 1
+    store.close()
