@@ -194,6 +194,7 @@ class ServingSettings(Policy):
     port: int = Field(8000, ge=1, le=65535, description="Port that `oracle serve` binds.")
     replicas: int = Field(1, ge=1, description="Number of gateway replicas.")
     max_body_bytes: int = Field(262_144, ge=1024, description="Largest request body accepted.")
+    cached: int = Field(4_096, ge=0, description="Cards whose answers a replica keeps for those who ask again.")
     token: SecretStr | None = Field(
         None, description="Token (`Authorization: Bearer`) that all under /v1 but health asks for; off unless set."
     )

@@ -18,12 +18,14 @@ import orjson
 
 from oracle.experiment.observed import ArmSeen, Observed, PairedRaces, SharePeriod, UserSums
 from oracle.experiment.plan import Plan
+from oracle.experiment.resplit import Users
 from oracle.race import STARTED
 from oracle.ranking import metrics
 from oracle.ranking.outcome import gains, winners
 from oracle.ranking.races import Floats, offsets_of, sum_by_race
 from oracle.settings import EvaluationPolicy
 from oracle.store import Change, RaceResult, Store
+from oracle.store.retention import HABITS
 from oracle.store.trials import Pair, Request
 
 RANKS = 3
@@ -31,7 +33,6 @@ MOST_LATENCIES = 20_000
 """Of each arm, the latest ones."""
 SETTLING = dt.timedelta(seconds=5)
 """After a change of shares in which a replica may still go by the old ones: units first seen then are not counted."""
-PRE_PERIOD = dt.timedelta(days=28)
 STARTED_WORDS = frozenset(str(status) for status in STARTED)
 CONTROL = "control"
 ACTS = ("view", "click", "follow", "bet")
@@ -53,7 +54,7 @@ def observed(store: Store, plan: Plan, arm: str, version: str, policy: Evaluatio
     races, unscored, judged = paired_races(store, plan.control, version, plan.started_at, policy)
     felt = Felt()
     felt.take(store.trials.requests(plan.name))
-    habits = store.trials.habits(plan.started_at, plan.started_at - PRE_PERIOD)
+    habits = store.trials.habits(plan.started_at, plan.started_at - HABITS)
     return replace(
         felt.observed(plan, arm, version, habits, judged),
         races=races,
@@ -244,13 +245,13 @@ class Felt:
             foreign=foreign,
         )
 
-    def sums(self, arm: str) -> dict[str, tuple[Floats, Floats]]:
-        """Return (numerator, denominator) of each user of an arm, by metric: what an A/A test splits anew."""
+    def users(self, arm: str) -> dict[str, Users]:
+        """Return what each user of an arm did, by metric: what an A/A test of the past splits anew."""
         users = [p for p in self._people[arm].values() if p.user is not None]
         requests = np.array([float(p.requests) for p in users])
-        told = {act: (np.array([float(p.acts[act]) for p in users]), requests) for act in ACTS}
-        told["latency_ms"] = (np.array([p.latency for p in users]), np.array([float(p.timed) for p in users]))
-        told["value"] = (np.array([p.value for p in users]), np.ones(len(users)))
+        told = {act: Users(np.array([float(p.acts[act]) for p in users]), requests) for act in ACTS}
+        told["latency_ms"] = Users(np.array([p.latency for p in users]), np.array([float(p.timed) for p in users]))
+        told["value"] = Users(np.array([p.value for p in users]), np.ones(len(users)))
         return told
 
     def _arm(self, arm: str, habits: Mapping[str, float], judged: Judged, side: int) -> ArmSeen:

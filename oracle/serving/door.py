@@ -69,7 +69,7 @@ class Door:
             query = read_query(raw)
             caller = read_caller(headers, self._pseudonym)
             body = await read_body(headers, receive, self._limit)
-            told = await self._gateway.respond(body, query, raw, caller)
+            said = await self._gateway.respond(body, query, raw, caller)
         except _Gone:
             return
         except asyncio.CancelledError:
@@ -77,7 +77,6 @@ class Door:
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer of the one shape
             await self._refused(error, scope, receive, send)
             return
-        said = told.encode()
         length = str(len(said)).encode()
         await send(
             {

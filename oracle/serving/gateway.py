@@ -13,29 +13,38 @@ import asyncio
 import datetime as dt
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from oracle.ensemble.explain import meanings, shortened
 from oracle.errors import OracleError
 from oracle.experiment.assignment import arm as arm_of
-from oracle.experiment.assignment import position, pseudonym
-from oracle.race import CardExplanation, RaceCard
-from oracle.serving.body import read_card
+from oracle.experiment.assignment import position
+from oracle.race import RaceCard
+from oracle.serving.answers import AnswerCache, signed, written
 from oracle.serving.caller import NOBODY, Caller
-from oracle.serving.challenger import Asking, Fallback, Reply
+from oracle.serving.challenger import Reply
 from oracle.serving.exotics import exotics as combinations
-from oracle.serving.members import Members
-from oracle.serving.messages import ExplainedMessage, ModelMessage, PredictionMessage, answer, explained
-from oracle.serving.metrics import Tally
+from oracle.serving.kit import Kit
+from oracle.serving.messages import ExplainedMessage, ModelMessage, PredictionMessage
 from oracle.serving.query import NOTHING_ASKED, Query
-from oracle.serving.request import Asked, Told, row_of, scoring_of, told_by_challenger, told_by_control
+from oracle.serving.request import (
+    Answer,
+    Asked,
+    Read,
+    Told,
+    read,
+    row_of,
+    scoring_of,
+    told_by_challenger,
+    told_by_control,
+)
 from oracle.serving.routing import CONTROL, InForce, Routing, Running, assigned, in_force, read_routing
 from oracle.serving.scoring import Scored, card_key
-from oracle.serving.shadow import Shadow, ShadowPolicy, Work
+from oracle.serving.shadow import Shadow, Work
 from oracle.serving.slot import Loaded, Slot
 from oracle.serving.version import Source, Target
-from oracle.store import GroupCommit, Prediction, Scoring, Store, race_key
+from oracle.serving.wording import plain, with_reasons
+from oracle.store import GroupCommit, Scoring, Store
 
 SHADOW_PATIENCE = 20.0
 """Times the usual time limit for a batch that nobody waits for."""
@@ -47,25 +56,6 @@ def _now() -> dt.datetime:
 
 def _new_id() -> str:
     return uuid.uuid4().hex
-
-
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What a gateway works with besides its model and its store; a lone one needs none of it."""
-
-    challengers: Mapping[str, Asking] = field(default_factory=dict)
-    """How each challenger's deployment is asked, by the name of its arm."""
-    key: bytes = b""
-    """Key of assignment and of pseudonyms: who does not know it can neither choose an arm nor tell a user."""
-    shadow: ShadowPolicy = field(default_factory=ShadowPolicy)
-    members: Members | None = None
-    """The members of the control where they stand in deployments of their own; None: all in this process."""
-    tally: Tally = field(default_factory=Tally)
-    replica: str = "here"
-
-    def pseudonym(self, user: str) -> str:
-        """Return what stands for a user's name."""
-        return pseudonym(user, self.key)
 
 
 class Gateway:
@@ -102,9 +92,12 @@ class Gateway:
         """Why the last `user_config` is not in force; None where it is."""
         self.trouble: OracleError | None = None
         """Why results and experiments are not looked at; None where they are."""
-        self.slot = Slot(source, store.results, now=now)
+        self.slot = Slot(source, store.results, now=now, warm=self.kit.warm)
         self.commit = GroupCommit(store)
         self._reported: dict[str, int] = {}
+        self._cards: AnswerCache[Read] = AnswerCache(self.kit.cached)
+        self._answers: AnswerCache[Answer] = AnswerCache(self.kit.cached)
+        self._scored: AnswerCache[bool] = AnswerCache()
         self.shadow = Shadow(self._score_beside, self.kit.shadow)
         self.slot.follow(self._default)
 
@@ -170,19 +163,24 @@ class Gateway:
 
     def _at_once(self, body: bytes, query: Query) -> PredictionMessage:
         began = time.perf_counter()
-        asked = self._asked(body, query, b"", NOBODY, InForce(self.routing.control))
+        asked = self._asked(read(body), NOBODY, InForce(self.routing.control), b"")
         self.slot.look_again()
         loaded = self.slot.held()
-        told, why = self._priced(asked, loaded, query)
-        message = self._message(asked, told, query, why)
-        row, scoring, _ = self._row(asked, told, message, began)
-        self.commit.submit(row, scoring).result()
+        message: PredictionMessage
+        if query.explain:
+            message, told = with_reasons(asked, self.slot, loaded, query, self._now)
+        else:
+            told = told_by_control(asked.read, self.slot.score([asked.read.card], loaded)[0], loaded)
+            message = plain(asked, told, query.exotics, self._now)
+        text = message.model_dump_json()
+        spent = (time.perf_counter() - began) * 1000
+        self.commit.submit(row_of(asked, told, at=message.at, answer=text, latency_ms=spent)).result()
         return message
 
     async def respond(
         self, body: bytes, query: Query = NOTHING_ASKED, raw: bytes = b"", caller: Caller = NOBODY
-    ) -> str:
-        """Return the answer to a request as JSON text, once it is durable.
+    ) -> bytes:
+        """Return the answer to a request as JSON, once it is durable.
 
         Args:
             body: The card.
@@ -195,99 +193,97 @@ class Gateway:
             OracleError: there is no model, or the answer could not be written.
         """
         began = time.perf_counter()
-        asked = self._asked(body, query, raw, caller, self.routing)
-        loaded = self.slot.held()
-        reply: Reply | Fallback | None = None
-        if asked.arm != CONTROL:
-            reply = await self._challenged(asked)
-        why: CardExplanation | None = None
-        if isinstance(reply, Reply) and not query.explain:
-            told = told_by_challenger(reply, asked.arm)
-        elif query.explain:
-            told, why = await asyncio.to_thread(self._priced, asked, loaded, query)
+        card = self._read(body)
+        loaded, routing = self.slot.held(), self.routing
+        if query.explain:  # reasons are the control's: nothing to be tested
+            routing = InForce(routing.control)
+        asked = self._asked(card, caller, routing, raw)
+        if query.explain:
+            message, told = await asyncio.to_thread(with_reasons, asked, self.slot, loaded, query, self._now)
+            at, said, answer = message.at, message.model_dump_json().encode(), Answer(told, b"")
         else:
-            told = told_by_control((await self._by_control([asked.card], loaded))[0], loaded)
-        if reply is not None and not isinstance(reply, Reply):
-            told = replace(told, fallback=reply)
-            self.kit.tally.count("oracle_fallbacks", asked.arm, reply)
-        if query.exotics:
-            message = await asyncio.to_thread(self._message, asked, told, query, why)
-        else:
-            message = self._message(asked, told, query, why)
-        row, scoring, text = self._row(asked, told, message, began)
-        kept = await self.commit.keep(row, scoring)
-        self._noted(asked, told, loaded, began, repeated=kept is not None)
-        return text if kept is None else kept
+            answer = await self._answer(asked, loaded, query.exotics)
+            at, told = self._now(), answer.told
+            said = signed(answer.rest, asked.prediction_id, at)
+        spent = (time.perf_counter() - began) * 1000
+        row = row_of(
+            asked,
+            told,
+            at=at,
+            answer=said.decode(),
+            latency_ms=spent,
+            fallback=answer.fallback,
+            cached=answer.cached,
+        )
+        kept = await self.commit.keep(row, self._scoring(asked, answer, at, spent))
+        self._noted(asked, answer, loaded, began, repeated=kept is not None)
+        return said if kept is None else kept.encode()
 
-    async def _challenged(self, asked: Asked) -> Reply | Fallback:
+    def _read(self, body: bytes) -> Read:
+        """Return the card in a body, one that came before as it was read then."""
+        found = self._cards.get(body)
+        if found is None:
+            found = read(body)
+            self._cards.put(body, found, 8 * len(body))
+        return found
+
+    def _asked(self, card: Read, caller: Caller, routing: InForce, raw: bytes) -> Asked:
+        unit = caller.user or card.race
+        arm = CONTROL if routing.experiment is None else assigned(routing, unit, self._position, arm_of)
+        name = caller.prediction_id(raw, card.body) or self._new_id()
+        return Asked(card, caller, unit, arm, routing, name)
+
+    def _position(self, experiment: str, unit: str) -> float:
+        return position(experiment, unit, self.kit.key)
+
+    async def _answer(self, asked: Asked, loaded: Loaded, exotics: int) -> Answer:
+        """Return the answer of the assigned arm, or the control's for it."""
+        if asked.arm == CONTROL:
+            return await self._of_control(asked.read, loaded, exotics)
         arm = next(each for each in asked.routing.arms if each.name == asked.arm)
-        return await self.kit.challengers[arm.name].score([asked.card], arm.target)
+        key = (asked.read.body, exotics, arm.name, arm.target.label, loaded.seq)
+        found = self._answers.get(key)
+        if found is not None:
+            return found
+        reply = await self.kit.challengers[arm.name].score([asked.read.card], arm.target)
+        if not isinstance(reply, Reply):
+            self.kit.tally.count("oracle_fallbacks", asked.arm, reply)
+            return replace(await self._of_control(asked.read, loaded, exotics), fallback=reply)
+        answer = await self._worded(asked.read, told_by_challenger(asked.read, reply, arm.name), exotics)
+        if reply.form == loaded.seq:  # while two processes learn of a result one after the other, nothing is kept
+            self._answers.put(key, replace(answer, cached=True), len(asked.read.body) + len(answer.rest))
+        return answer
+
+    async def _of_control(self, card: Read, loaded: Loaded, exotics: int) -> Answer:
+        key = (card.body, exotics, CONTROL, loaded.label, loaded.seq)
+        found = self._answers.get(key)
+        if found is not None:
+            return found
+        told = told_by_control(card, (await self._by_control([card.card], loaded))[0], loaded)
+        answer = await self._worded(card, told, exotics)
+        self._answers.put(key, replace(answer, cached=True), len(card.body) + len(answer.rest))
+        return answer
 
     async def _by_control(self, cards: Sequence[RaceCard], loaded: Loaded) -> list[Scored]:
         if self.kit.members is None:
             return self.slot.score(cards, loaded)
         return await self.kit.members.score(loaded, cards)
 
-    def _asked(self, body: bytes, query: Query, raw: bytes, caller: Caller, routing: InForce) -> Asked:
-        message = read_card(body)
-        race = race_key(message.race_id, message.course, message.off)
-        unit = caller.user or race
-        arm = CONTROL
-        if routing.experiment is not None and not query.explain:  # reasons are the control's: nothing to be tested
-            arm = assigned(routing, unit, self._position, arm_of)
-        return Asked(
-            message=message,
-            card=message.as_card(),
-            text=message.model_dump_json(exclude_unset=True),
-            race=race,
-            caller=caller,
-            unit=unit,
-            arm=arm,
-            routing=routing,
-            prediction_id=caller.prediction_id(raw, body) or self._new_id(),
-        )
+    async def _worded(self, card: Read, told: Told, exotics: int) -> Answer:
+        said = told.scored.said
+        pools = await asyncio.to_thread(combinations, said, told.discount, exotics) if exotics else None
+        return Answer(told, written(card.message, said, told.model, pools))
 
-    def _position(self, experiment: str, unit: str) -> float:
-        return position(experiment, unit, self.kit.key)
-
-    def _priced(self, asked: Asked, loaded: Loaded, query: Query) -> tuple[Told, CardExplanation | None]:
-        """Return what the control says, and why where that was asked."""
-        [scored] = self.slot.score([asked.card], loaded)
-        if not query.explain:
-            return told_by_control(scored, loaded), None
-        [why] = loaded.model.explain([asked.card])
-        if query.top is not None:
-            top = query.top
-            why = replace(why, runners=tuple(r and shortened(r, top) for r in why.runners))
-        return told_by_control(replace(scored, said=why.prediction), loaded), why
-
-    def _message(self, asked: Asked, told: Told, query: Query, why: CardExplanation | None) -> PredictionMessage:
-        message = answer(
-            asked.message,
-            told.scored.said,
-            model=told.model,
-            prediction_id=asked.prediction_id,
-            at=self._now(),
-            exotics=combinations(told.scored.said, told.discount, query.exotics) if query.exotics else None,
-        )
-        return message if why is None else explained(message, why, meanings())
-
-    def _row(
-        self, asked: Asked, told: Told, message: PredictionMessage, began: float
-    ) -> tuple[Prediction, Scoring | None, str]:
-        """Return what is written of an answer, and the answer as text."""
-        text = message.model_dump_json()
-        spent = (time.perf_counter() - began) * 1000
-        row = row_of(asked, told, at=message.at, answer=text, latency_ms=spent)
-        return row, self._scoring(asked, told, message.at, spent), text
-
-    def _scoring(self, asked: Asked, told: Told, at: dt.datetime, spent: float) -> Scoring | None:
+    def _scoring(self, asked: Asked, answer: Answer, at: dt.datetime, spent: float) -> Scoring | None:
         """Return the answering arm's scoring while an experiment runs: without one nobody compares."""
-        if asked.routing.experiment is None:
+        told, card = answer.told, asked.read
+        name = (told.card_key, told.label)
+        if asked.routing.experiment is None or self._scored.get(name) is not None:
             return None
+        self._scored.put(name, True, 200)
         return scoring_of(
-            asked.card,
-            asked.text,
+            card.card,
+            card.text,
             told.scored,
             label=told.label,
             arm=told.slot,
@@ -296,21 +292,22 @@ class Gateway:
             latency_ms=spent,
         )
 
-    def _noted(self, asked: Asked, told: Told, loaded: Loaded, began: float, *, repeated: bool) -> None:
+    def _noted(self, asked: Asked, answer: Answer, loaded: Loaded, began: float, *, repeated: bool) -> None:
         """Count an answer, and have the other arms score its card."""
-        tally = self.kit.tally
+        tally, told, card = self.kit.tally, answer.told, asked.read
         if repeated:
             tally.count("oracle_repeats")
             return
         tally.count("oracle_requests", asked.arm, told.label)
+        tally.count("oracle_cache_hits" if answer.cached else "oracle_cache_misses")
         tally.observe("oracle_latency_ms", asked.arm, told.label, value=(time.perf_counter() - began) * 1000)
         if asked.routing.experiment is None:
             return
-        name = card_key(asked.text.encode(), loaded.seq)
+        name = told.card_key if told.form == loaded.seq else card_key(card.text.encode(), loaded.seq)
         slots = ((CONTROL, loaded.target), *((arm.name, arm.target) for arm in asked.routing.arms))
         for arm, target in slots:
             if arm != told.slot:
-                self.shadow.offer(arm, Work(name, asked.card, asked.text, target))
+                self.shadow.offer(arm, Work(name, card.card, card.text, target))
 
     async def _score_beside(self, arm: str, target: Target, work: Sequence[Work]) -> bool:
         """Have an arm score cards that another one answered, and note what it said."""

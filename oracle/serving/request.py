@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from oracle.race import RaceCard
 from oracle.ranking.plackett_luce import Discount
+from oracle.serving.body import read_card
 from oracle.serving.caller import Caller
 from oracle.serving.challenger import Fallback, Reply
 from oracle.serving.messages import CardMessage, ModelMessage
@@ -20,15 +21,34 @@ from oracle.store import Prediction, Scoring, race_key
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A card as it came in, and the arm its unit is assigned to."""
+class Read:
+    """A card as it came in."""
 
+    body: bytes
     message: CardMessage
     card: RaceCard
     text: str
     """Canonical JSON."""
     race: str
     """The race's name."""
+
+
+def read(body: bytes) -> Read:
+    """Return the card in `body`.
+
+    Raises:
+        MalformedCard: it is not one.
+    """
+    message = read_card(body)
+    text = message.model_dump_json(exclude_unset=True)
+    return Read(body, message, message.as_card(), text, race_key(message.race_id, message.course, message.off))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A card, who asks for it, and the arm the unit is assigned to."""
+
+    read: Read
     caller: Caller
     unit: str
     arm: str
@@ -46,30 +66,53 @@ class Told:
     """Version and weights."""
     discount: Discount
     form: int
-    fallback: Fallback | None = None
+    card_key: str
     slot: str = CONTROL
     """The slot that answered."""
 
 
-def told_by_control(scored: Scored, loaded: Loaded, fallback: Fallback | None = None) -> Told:
+def told_by_control(card: Read, scored: Scored, loaded: Loaded) -> Told:
     """Return what the control said."""
-    return Told(scored, loaded.message, loaded.label, loaded.model.discount, loaded.seq, fallback)
+    name = card_key(card.text.encode(), loaded.seq)
+    return Told(scored, loaded.message, loaded.label, loaded.model.discount, loaded.seq, name)
 
 
-def told_by_challenger(reply: Reply, arm: str) -> Told:
+def told_by_challenger(card: Read, reply: Reply, arm: str) -> Told:
     """Return what a challenger said of one card."""
-    return Told(reply.scored[0], reply.model, reply.label, reply.discount, reply.form, None, arm)
+    name = card_key(card.text.encode(), reply.form)
+    return Told(reply.scored[0], reply.model, reply.label, reply.discount, reply.form, name, arm)
 
 
-def row_of(asked: Asked, told: Told, *, at: dt.datetime, answer: str, latency_ms: float) -> Prediction:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said, and the words for it."""
+
+    told: Told
+    rest: bytes
+    """The answer without its beginning: `oracle.serving.answers.written`."""
+    fallback: Fallback | None = None
+    """Why the control answered for a challenger."""
+    cached: bool = False
+
+
+def row_of(
+    asked: Asked,
+    told: Told,
+    *,
+    at: dt.datetime,
+    answer: str,
+    latency_ms: float,
+    fallback: Fallback | None = None,
+    cached: bool = False,
+) -> Prediction:
     """Return the row that is written before the answer leaves."""
-    message = asked.message
+    message = asked.read.message
     return Prediction(
         prediction_id=asked.prediction_id,
         request_id=asked.caller.request_id,
         at=at,
         race_id=message.race_id,
-        race_key=asked.race,
+        race_key=asked.read.race,
         course=message.course,
         off=message.off,
         experiment=asked.routing.experiment,
@@ -78,13 +121,13 @@ def row_of(asked: Asked, told: Told, *, at: dt.datetime, answer: str, latency_ms
         user=asked.caller.user,
         model_name=told.model.name,
         model_version=told.label,
-        fallback=told.fallback,
-        card_key=card_key(asked.text.encode(), told.form),
+        fallback=fallback,
+        card_key=told.card_key,
         features=told.scored.features,
         form=told.form,
         latency_ms=latency_ms,
-        cached=False,
-        card=asked.text,
+        cached=cached,
+        card=asked.read.text,
         answer=answer,
     )
 

@@ -131,6 +131,7 @@ class Shadow:
         if lane is None:
             lane = self._lanes[arm] = _Lane()
         if lane.task is None or lane.task.done():
+            lane.wake = asyncio.Event()  # of the loop that runs now
             lane.task = asyncio.get_running_loop().create_task(self._work(arm, lane))
         return lane
 

@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from oracle import settings, store
 from oracle.errors import Unavailable
 from oracle.serving.caller import Tokens
-from oracle.serving.gateway import Gateway, Kit
+from oracle.serving.gateway import Gateway
+from oracle.serving.kit import Kit
 from oracle.serving.registered import Registered
 from oracle.serving.version import Target
 from oracle.settings import Settings

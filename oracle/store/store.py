@@ -46,7 +46,11 @@ class Store:
             Unavailable: the database cannot be opened or written.
         """
         self.database = Database(address, patience=patience)
-        migrate(self.database)
+        try:
+            migrate(self.database)
+        except BaseException:
+            self.database.close()
+            raise
         self.predictions = Predictions(self.database)
         self.scorings = Scorings(self.database)
         self.results = Results(self.database)

@@ -120,7 +120,7 @@ def test_a_repeated_request_gets_the_same_answer_and_makes_no_second_row(
 def test_an_unforeseen_error_is_a_500_that_says_nothing_of_the_inside(
     standing: Gateway, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ):
-    async def broken(*_: object) -> str:
+    async def broken(*_: object) -> bytes:
         raise RuntimeError("secret path")
 
     monkeypatch.setattr(standing, "respond", broken)
