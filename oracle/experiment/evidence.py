@@ -24,6 +24,7 @@ from oracle.ranking.outcome import gains, winners
 from oracle.ranking.races import Floats, offsets_of, sum_by_race
 from oracle.settings import EvaluationPolicy
 from oracle.store import Change, RaceResult, Store
+from oracle.store.retention import HABITS
 from oracle.store.trials import Pair, Request
 
 RANKS = 3
@@ -31,7 +32,6 @@ MOST_LATENCIES = 20_000
 """Of each arm, the latest ones."""
 SETTLING = dt.timedelta(seconds=5)
 """After a change of shares in which a replica may still go by the old ones: units first seen then are not counted."""
-PRE_PERIOD = dt.timedelta(days=28)
 STARTED_WORDS = frozenset(str(status) for status in STARTED)
 CONTROL = "control"
 ACTS = ("view", "click", "follow", "bet")
@@ -53,7 +53,7 @@ def observed(store: Store, plan: Plan, arm: str, version: str, policy: Evaluatio
     races, unscored, judged = paired_races(store, plan.control, version, plan.started_at, policy)
     felt = Felt()
     felt.take(store.trials.requests(plan.name))
-    habits = store.trials.habits(plan.started_at, plan.started_at - PRE_PERIOD)
+    habits = store.trials.habits(plan.started_at, plan.started_at - HABITS)
     return replace(
         felt.observed(plan, arm, version, habits, judged),
         races=races,

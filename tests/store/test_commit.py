@@ -127,10 +127,9 @@ def test_shadow_scorings_are_shed_and_counted_when_too_many_wait(tmp_path: Path,
 
 
 def test_a_database_that_stays_away_is_told_after_the_patience_and_the_writer_lives_on(tmp_path: Path):
-    store = embedded(tmp_path)
+    embedded(tmp_path).close()
+    store = Store(f"sqlite:///{tmp_path / 'oracle.db'}", patience=0.2)
     commit = GroupCommit(store, patience=0.2)
-    with store.database._engine.connect() as held:  # the pool's connection, told not to wait inside SQLite
-        held.exec_driver_sql("PRAGMA busy_timeout=20")
     other = sqlite3.connect(tmp_path / "oracle.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     futures = [commit.submit(prediction(n)) for n in range(3)]

@@ -143,8 +143,8 @@ def test_answers_that_are_none_of_ours_make_no_rows_and_no_failure(store: Store,
 
 
 def test_memory_does_not_grow_with_what_is_exported(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(oracle.store.export, "AT_ONCE", 50)
-    monkeypatch.setattr(oracle.store.predictions, "AT_ONCE", 50)
+    monkeypatch.setattr(oracle.store.export, "AT_ONCE", 25)
+    monkeypatch.setattr(oracle.store.predictions, "AT_ONCE", 25)
 
     def peak(number: int) -> int:
         tracemalloc.start()
@@ -152,9 +152,9 @@ def test_memory_does_not_grow_with_what_is_exported(store: Store, tmp_path: Path
         tracemalloc.stop() if (used := tracemalloc.get_traced_memory()[1]) else None
         return used
 
-    store.predictions.add([answered(n) for n in range(200)])
+    store.predictions.add([answered(n) for n in range(100)])
     small = peak(1)
-    store.predictions.add([answered(n) for n in range(200, 1600)])
+    store.predictions.add([answered(n) for n in range(100, 700)])
     assert peak(2) < 2 * small
 
 

@@ -37,10 +37,12 @@ def old(tmp_path: Path) -> Path:
             (f"p{i:04}", "2026-05-03 12:30:15.123456", None if i % 2 else "r1", "m", "3", CARD, f'{{"answer":{i}}}')
             for i in range(1203)
         ]
+        database.execute("BEGIN")
         database.executemany("INSERT INTO predictions VALUES (?,?,?,?,?,?,?)", rows)
         database.execute(
             "INSERT INTO predictions VALUES ('odd','2026-05-03 12:30:15.123456',NULL,'m','3','no card','a')"
         )
+        database.execute("COMMIT")
     return tmp_path
 
 
