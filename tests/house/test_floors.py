@@ -78,7 +78,7 @@ FLOORS: dict[str, int] = {
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
-    "oracle.experiment.replay": 4,
+    **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     # 5: the edges
     "oracle.cli": 5,
     "jobs": 5,
