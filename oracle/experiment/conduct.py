@@ -7,17 +7,16 @@ that is up. Who did what, when and why is in the log of the experiment.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from oracle.errors import BadInput, NotEnoughData, Refused
 from oracle.experiment import report
-from oracle.experiment.evidence import CONTROL, Felt, observed, recent
-from oracle.experiment.health import failures, latency
+from oracle.experiment.evidence import CONTROL, Felt, observed, paired_races, recent
+from oracle.experiment.health import Finding, calibration, failures, latency
 from oracle.experiment.plan import Plan, read
 from oracle.experiment.report import Challenge
-from oracle.experiment.resplit import Users, resplit
+from oracle.experiment.resplit import Resplit, resplit
 from oracle.experiment.sizing import in_time
 from oracle.experiment.verdict import decide
 from oracle.progress import Progress, silent
@@ -192,34 +191,61 @@ def end(
     return store.experiments.end(experiment.name, "shipped" if shipped else "stopped", reason, actor, now)
 
 
-def breach(store: Store, experiment: Experiment) -> str | None:
-    """Return why a running test must end now, or None: a guardrail on traffic is breached by a challenger.
+class Guardian:
+    """Says why a running test must end now; cheap enough to be asked every few seconds.
 
-    Cheap enough to be asked every few seconds: it reads the latest requests only. Calibration needs results and is
-    judged where the whole test is (`standing`).
+    Failures and latency are judged by the latest requests, calibration by the races that have results: read again
+    only when there are new ones.
     """
-    plan = read(experiment.plan)
-    for arm, version in experiment.treatments:
-        seen = recent(store, plan, arm, version, GUARDED_REQUESTS)
-        for finding in (failures(seen, plan.guardrails), latency(seen, plan.guardrails)):
-            if finding.state == "breach":
-                return f"{arm} (version {version}), {finding.name}: {finding.cause}"
-    return None
+
+    def __init__(self, policy: EvaluationPolicy) -> None:
+        self._policy = policy
+        self._results = -1
+        self._worse: str | None = None
+
+    def __call__(self, store: Store, experiment: Experiment, now: dt.datetime) -> str | None:  # noqa: ARG002
+        """Return why, or None: no guardrail is breached by a challenger.
+
+        Raises:
+            Unavailable: the store did not answer.
+        """
+        plan = read(experiment.plan)
+        for arm, version in experiment.treatments:
+            seen = recent(store, plan, arm, version, GUARDED_REQUESTS)
+            for finding in (failures(seen, plan.guardrails), latency(seen, plan.guardrails)):
+                if finding.state == "breach":
+                    return _cause(arm, version, finding)
+        if (results := store.results.latest()) != self._results:
+            self._worse = self._by_results(store, plan, experiment)
+            self._results = results
+        return self._worse
+
+    def _by_results(self, store: Store, plan: Plan, experiment: Experiment) -> str | None:
+        for arm, version in experiment.treatments:
+            races, _, _ = paired_races(store, plan.control, version, plan.started_at, self._policy)
+            found = calibration(races, plan.guardrails, plan.size.races)
+            if found.state == "breach":
+                return _cause(arm, version, found)
+        return None
 
 
-def accuracy(store: Store, experiment: Experiment, policy: EvaluationPolicy, now: dt.datetime) -> Mapping[str, float]:
+def _cause(arm: str, version: str, finding: Finding) -> str:
+    return f"{arm} (version {version}), {finding.name}: {finding.cause}"
+
+
+def running_ndcg(store: Store, experiment: Experiment, policy: EvaluationPolicy) -> dict[str, float]:
     """Return NDCG@3 by arm on the races of a test that have results; arms without any are left out."""
-    told: dict[str, float] = {}
-    for challenge in standing(store, experiment, policy, now).challenges:
-        found = challenge.verdict.accuracy
-        if found.control is not None and found.treatment is not None:
-            told[CONTROL], told[challenge.arm] = found.control, found.treatment
+    plan, told = read(experiment.plan), {}
+    for arm, version in experiment.treatments:
+        races, _, _ = paired_races(store, plan.control, version, plan.started_at, policy)
+        if len(races):
+            told[CONTROL], told[arm] = float(races.control.mean()), float(races.treatment.mean())
     return told
 
 
 def split_anew(
     store: Store, experiment: Experiment, *, rounds: int, share: float, seed: int, progress: Progress = silent
-) -> dict[str, Any]:
+) -> Resplit:
     """Return how often metrics cry wolf when the control's own users are split at random: an A/A test of the past.
 
     Args:
@@ -235,19 +261,11 @@ def split_anew(
     """
     plan, felt = read(experiment.plan), Felt()
     felt.take(store.trials.requests(experiment.name))
-    metrics = felt.sums(CONTROL)
-    users = len(metrics["view"][0])
+    metrics = felt.users(CONTROL)
+    users = len(metrics["view"].numerator)
     if users < FEWEST_USERS:
         raise NotEnoughData(
             "too few users to split", value=users, allowed=f"{FEWEST_USERS} or more", next_step="send X-User-Id"
         )
-    found = resplit(
-        {name: Users(*sums) for name, sums in metrics.items()},
-        share,
-        rounds,
-        seed,
-        alpha=plan.alpha,
-        sample_ratio_p=plan.policy.sample_ratio_p,
-        progress=progress,
-    )
-    return {"experiment": experiment.name, "share": share, "alpha": plan.alpha, **found.as_dict()}
+    p = plan.policy.sample_ratio_p
+    return resplit(metrics, share, rounds, seed, alpha=plan.policy.alpha, sample_ratio_p=p, progress=progress)

@@ -18,6 +18,7 @@ import orjson
 
 from oracle.experiment.observed import ArmSeen, Observed, PairedRaces, SharePeriod, UserSums
 from oracle.experiment.plan import Plan
+from oracle.experiment.resplit import Users
 from oracle.race import STARTED
 from oracle.ranking import metrics
 from oracle.ranking.outcome import gains, winners
@@ -244,13 +245,13 @@ class Felt:
             foreign=foreign,
         )
 
-    def sums(self, arm: str) -> dict[str, tuple[Floats, Floats]]:
-        """Return (numerator, denominator) of each user of an arm, by metric: what an A/A test splits anew."""
+    def users(self, arm: str) -> dict[str, Users]:
+        """Return what each user of an arm did, by metric: what an A/A test of the past splits anew."""
         users = [p for p in self._people[arm].values() if p.user is not None]
         requests = np.array([float(p.requests) for p in users])
-        told = {act: (np.array([float(p.acts[act]) for p in users]), requests) for act in ACTS}
-        told["latency_ms"] = (np.array([p.latency for p in users]), np.array([float(p.timed) for p in users]))
-        told["value"] = (np.array([p.value for p in users]), np.ones(len(users)))
+        told = {act: Users(np.array([float(p.acts[act]) for p in users]), requests) for act in ACTS}
+        told["latency_ms"] = Users(np.array([p.latency for p in users]), np.array([float(p.timed) for p in users]))
+        told["value"] = Users(np.array([p.value for p in users]), np.ones(len(users)))
         return told
 
     def _arm(self, arm: str, habits: Mapping[str, float], judged: Judged, side: int) -> ArmSeen:

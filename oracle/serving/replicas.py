@@ -101,9 +101,10 @@ class GatewayProcess:
 
 
 def _tasks(policy: EvaluationPolicy) -> Tasks:
+    """Return what looks after a test that runs by our store."""
     return Tasks(
-        guard=lambda store, experiment, _: conduct.breach(store, experiment),
-        standing=lambda store, experiment: conduct.accuracy(store, experiment, policy, _now()),
+        guard=conduct.Guardian(policy),
+        standing=lambda kept, experiment: conduct.running_ndcg(kept, experiment, policy),
     )
 
 

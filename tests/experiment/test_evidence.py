@@ -147,13 +147,14 @@ def test_a_challenger_that_fails_is_a_breach_within_the_latest_requests(store: S
     rows = [prediction(i, i % 8, f"u{i}", share=0.9) for i in range(400)]
     store.predictions.add(rows)
     experiment = conduct.find(store, None)
-    assert conduct.breach(store, experiment) is None
+    guardian = conduct.Guardian(POLICY)
+    assert guardian(store, experiment, NOW) is None
     failed = [
         replace(prediction(1000 + i, i % 8, f"u{i}", share=0.9), fallback="timeout", model_version="3")
         for i in range(100)
     ]
     store.predictions.add([row for row in failed if row.arm == "treatment"])
-    assert "failures" in (conduct.breach(store, experiment) or "")
+    assert "failures" in (guardian(store, experiment, NOW) or "")
     assert conduct.standing(store, experiment, POLICY, after(1)).alarming
 
 
@@ -183,6 +184,18 @@ def test_users_split_anew_show_how_often_the_metrics_cry_wolf(store: Store):
     running(store)
     fill(store, races=40, users=300)
     found = conduct.split_anew(store, conduct.find(store, None), rounds=100, share=0.5, seed=1)
-    assert found["metrics"]["click"]["rate"] <= 0.08
-    assert found["metrics"]["bet"]["rate"] is None
-    assert found["sample_ratio"]["rate"] <= 0.02
+    assert found.metrics["click"].state == "fine"
+    assert found.metrics["bet"].rate is None
+    assert found.sound
+
+
+def test_a_challenger_whose_chances_are_worse_is_a_breach_once_results_show_it(store: Store):
+    frozen = running(store)
+    guardian = conduct.Guardian(POLICY)
+    experiment = conduct.find(store, None)
+    assert guardian(store, experiment, NOW) is None
+    fill(store, races=400, users=10, better=-1.5)
+    assert "calibration" in (guardian(store, experiment, NOW) or "")
+    told = conduct.running_ndcg(store, experiment, POLICY)
+    assert told["treatment"] < told["control"]
+    assert frozen.guardrails.max_log_loss_increase == 0.01

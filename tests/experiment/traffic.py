@@ -106,10 +106,9 @@ def prediction(number: int, race: int, user: str | None, *, share: float, **chan
 def fill(store: Store, races: int, users: int, *, share: float = 0.1, better: float = 0.0, seed: int = 1) -> None:
     """Let so many users ask for every fifth race each, and every race be run."""
     chance = np.random.default_rng(seed)
-    for race in range(races):
-        both, order = scorings(race, chance, better=better)
-        store.scorings.add(both)
-        store.results.add([result(race, order)])
+    run = [(race, *scorings(race, chance, better=better)) for race in range(races)]
+    store.scorings.add([scoring for _, both, _ in run for scoring in both])
+    store.results.add([result(race, list(order)) for race, _, order in run])
     asked = [(u, race) for u in range(users) for race in range(u % 5, races, 5)]
     rows = [prediction(i, race, f"user-{u}", share=share) for i, (u, race) in enumerate(asked)]
     store.predictions.add(rows)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oracle.cli.ab.options import Experiment
 from oracle.cli.output import Json, bars, emit
 from oracle.settings import load
+
+if TYPE_CHECKING:
+    from oracle.experiment.resplit import Resplit
 
 
 def aa(
@@ -27,21 +30,21 @@ def aa(
 
     settings = load()
     kept = store.open(settings)
+    experiment = conduct.find(kept, name)
     found = conduct.split_anew(
         kept,
-        conduct.find(kept, name),
+        experiment,
         rounds=rounds,
         share=share,
         seed=settings.seed if seed is None else seed,
         progress=bars,
     )
-    emit(found, json=json, text=lambda: _text(found))
+    emit({"experiment": experiment.name, **found.as_dict()}, json=json, text=lambda: _text(found))
 
 
-def _text(found: dict[str, Any]) -> str:
-    splits = found["sample_ratio"]["splits"]
-    lines = [f"{found['users']:,} users split {splits:,} times, {found['share']:.0%} called treated"]
-    for name, told in (*found["metrics"].items(), ("sample ratio", found["sample_ratio"])):
-        rate = "no result" if told["rate"] is None else f"{told['rate']:.1%} false alarms"
-        lines.append(f"  {name:<14}{rate:>22}   {told['reason'] or told['state']}")
-    return "\n".join([*lines, f"about {found['alpha']:.1%} are expected of each metric"])
+def _text(found: Resplit) -> str:
+    lines = [f"{found.users:,} users split {found.sample_ratio.splits:,} times, {found.shares[-1]:.0%} called treated"]
+    for name, told in (*found.metrics.items(), ("sample ratio", found.sample_ratio)):
+        rate = told.reason or "no result" if told.rate is None else f"{told.rate:.1%} false alarms, {told.state}"
+        lines.append(f"  {name:<14}{rate}")
+    return "\n".join([*lines, "nothing cries wolf" if found.sound else "do not trust what is marked `too many`"])
