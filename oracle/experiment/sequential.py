@@ -35,7 +35,7 @@ def widening(observations: float, planned: float, alpha: float) -> float:
     look would need 1.96.
 
     >>> round(widening(2000, 2000, 0.05), 2)
-    3.05
+    3.04
 
     Args:
         observations: How many there are, above 0.
