@@ -34,7 +34,10 @@ export RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S="${RAY_SERVE_HAPROXY_HARD_STOP_AFTER_
 export RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S="${RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S:-5}"
 export RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S="${RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S:-60}"
 
-# Two clusters on one machine share these unless told otherwise.
+# Two clusters on one machine share these unless told otherwise. The fallback proxy is the one that matters most: HAProxy
+# sends requests to it while no replica is up, and on a shared port another cluster would answer them.
+export RAY_SERVE_FALLBACK_PROXY_HTTP_PORT="${RAY_SERVE_FALLBACK_PROXY_HTTP_PORT:-8500}"
+export RAY_SERVE_FALLBACK_PROXY_GRPC_PORT="${RAY_SERVE_FALLBACK_PROXY_GRPC_PORT:-9500}"
 serving_folder="${SERVING_FOLDER:-${XDG_RUNTIME_DIR:-/tmp/serving-$(id -u)}}/haproxy"
 mkdir -p "$serving_folder" && chmod 700 "$serving_folder"
 export RAY_SERVE_HAPROXY_CONFIG_FILE_LOC="${RAY_SERVE_HAPROXY_CONFIG_FILE_LOC:-$serving_folder/haproxy.cfg}"

@@ -35,6 +35,8 @@ SETTLING = dt.timedelta(seconds=5)
 """After a change of shares in which a replica may still go by the old ones: units first seen then are not counted."""
 STARTED_WORDS = frozenset(str(status) for status in STARTED)
 CONTROL = "control"
+LOADING = "absent"
+"""The fallback of a challenger that does not hold its version yet: it has failed nobody."""
 ACTS = ("view", "click", "follow", "bet")
 
 
@@ -213,14 +215,15 @@ class Felt:
         if first is None or r.at < first[0]:
             self.first_seen[r.unit] = (r.at, r.arm)
         self._counts[r.arm] += 1
-        self._failures[r.arm] += r.fallback is not None
+        failed = r.fallback not in (None, LOADING)
+        self._failures[r.arm] += failed
         if r.fallback is None:
             self._versions[r.arm][r.model_version] += 1
         self._span = [min(self._span[0], r.at), max(self._span[1], r.at)] if self._span else [r.at, r.at]
         person = self._people[r.arm][r.unit]
         person.requests += 1
         person.user = r.user
-        person.failures += r.fallback is not None
+        person.failures += failed
         if r.latency_ms is not None:
             self._latencies[r.arm].append(r.latency_ms)
             person.latency += r.latency_ms

@@ -85,7 +85,7 @@ def prepare(kind: str, environment: Mapping[str, str]) -> Ingress:
     script = folder / "haproxy"
     shutil.copyfile(SCRIPT, script)
     script.chmod(0o700)
-    statistics, metrics = free_ports(2)
+    statistics, metrics, *fallback = free_ports(4)
     first = free_block(PORTS)
     own = {
         "HAPROXY_BINARY": str(binary),
@@ -97,6 +97,9 @@ def prepare(kind: str, environment: Mapping[str, str]) -> Ingress:
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "m.sock"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(statistics),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+        # HAProxy sends requests there while no replica is up: with another cluster's on the port, to its app and store.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback[0]),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback[1]),
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + PORTS - 1),
     }

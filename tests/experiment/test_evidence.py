@@ -149,6 +149,11 @@ def test_a_challenger_that_fails_is_a_breach_within_the_latest_requests(store: S
     experiment = conduct.find(store, None)
     guardian = conduct.Guardian(POLICY)
     assert guardian(store, experiment, NOW) is None
+    loading = [
+        replace(prediction(500 + i, 0, f"u{i}", share=0.9), fallback="absent", model_version="3") for i in range(99)
+    ]
+    store.predictions.add([row for row in loading if row.arm == "treatment"])
+    assert guardian(store, experiment, NOW) is None
     failed = [
         replace(prediction(1000 + i, i % 8, f"u{i}", share=0.9), fallback="timeout", model_version="3")
         for i in range(100)

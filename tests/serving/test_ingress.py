@@ -28,7 +28,8 @@ def test_two_clusters_share_neither_files_nor_ports():
     one, two = prepare("haproxy", {}), prepare("haproxy", {})
     try:
         own = {name for name in one.switches if re.search("PATH|LOC|FILE|BASE|PORT$", name)}
-        assert len(own) >= 9
+        assert len(own) >= 11
+        assert {"RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT"} <= own
         assert all(one.switches[name] != two.switches[name] for name in own)
         low, high = (int(one.switches[f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT"]) for end in ("MIN", "MAX"))
         assert high - low == PORTS - 1
