@@ -174,7 +174,7 @@ class ExperimentPolicy(Policy):
     floors: Literal["either", "both"] = Field(
         "either", description="Whether one of min_days and min_predictions must be reached, or both."
     )
-    max_days: float = Field(60.0, gt=0, description="Days after which a test without a decision ends.")
+    max_days: float = Field(180.0, gt=0, description="Days after which a test without a decision ends.")
     sample_ratio_p: float = Field(0.001, gt=0, lt=0.5, description="Sample-ratio p below which nothing is decided.")
 
 

@@ -16,6 +16,7 @@ from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
 from oracle.cli.predict import predict
+from oracle.cli.predictions import predictions
 from oracle.cli.results import results
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
@@ -41,7 +42,7 @@ for command in (
     *(models, card, predict, explain, serve),
 ):
     app.command()(command)
-for group in (ab, results):
+for group in (ab, results, predictions):
     app.add_typer(group)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from oracle.features.ledger import DAY
 from oracle.features.races import Races
-from oracle.race import RaceCard, RunnerPrediction
+from oracle.race import RaceCard, Runner, RunnerPrediction
 from oracle.ranking import market as market_terms
 from oracle.ranking.races import Bools, Floats, Ints, offsets_of
 
@@ -55,23 +55,21 @@ def told_of(
 ) -> tuple[RunnerPrediction, ...]:
     """Return what is said of each runner of a card, in its order; equal chances are ranked by score, then by row."""
     own = rows[rows >= 0]
-    rank = {int(row): i for i, row in enumerate(own[np.lexsort((own, -utility[own], -win[own]))], start=1)}
-    return tuple(
-        RunnerPrediction(runner.horse, runner.number, None, None, 0.0, 0.0, None, None, True)
-        if row < 0
-        else RunnerPrediction(
-            horse=runner.horse,
-            number=runner.number,
-            rank=rank[row],
-            score=float(utility[row]),
-            win=float(win[row]),
-            place=float(placing[row]),
-            fair_odds=1.0 / float(win[row]) if win[row] > 0 else None,
-            edge=None if runner.odds is None else float(win[row]) * runner.odds - 1.0,
-            known=bool(known[row]),
-        )
-        for runner, row in zip(card.runners, rows.tolist(), strict=True)
-    )
+    order = own[np.lexsort((own, -utility[own], -win[own]))].tolist()
+    rank = {row: i for i, row in enumerate(order, start=1)}
+    columns = (column[own].tolist() for column in (utility, win, placing, known))
+    found = {row: told for row, *told in zip(own.tolist(), *columns, strict=True)}
+    runners = zip(card.runners, rows.tolist(), strict=True)
+    return tuple(_told(runner, rank.get(row), found.get(row)) for runner, row in runners)
+
+
+def _told(runner: Runner, rank: int | None, found: list[Any] | None) -> RunnerPrediction:
+    if found is None:
+        return RunnerPrediction(runner.horse, runner.number, None, None, 0.0, 0.0, None, None, True)
+    score, win, place, known = found
+    fair = 1.0 / win if win > 0 else None
+    edge = None if runner.odds is None else win * runner.odds - 1.0
+    return RunnerPrediction(runner.horse, runner.number, rank, score, win, place, fair, edge, known)
 
 
 def why_without_market(card: RaceCard, *, learned: bool) -> str:

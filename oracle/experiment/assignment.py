@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+MOST_KEY = hashlib.blake2b.MAX_KEY_SIZE
+
 
 def position(experiment: str, unit: str, key: bytes) -> float:
-    """Return the place of a unit in an experiment, in [0, 1)."""
+    """Return the place of a unit in an experiment, in [0, 1), the same in every process that has the key.
+
+    The length stands before the name, so that no two pairs of names are hashed as one text.
+    """
     said = f"{len(experiment)}:{experiment}{unit}".encode()
-    return int.from_bytes(hashlib.blake2b(said, digest_size=8, key=key).digest(), "big") / 2**64
+    return int.from_bytes(hashlib.blake2b(said, digest_size=8, key=_short(key)).digest(), "big") / 2**64
 
 
 def arm(position: float, shares: Sequence[float]) -> int:
@@ -21,4 +26,9 @@ def arm(position: float, shares: Sequence[float]) -> int:
 
 def pseudonym(user: str, key: bytes) -> str:
     """Return 32 hex digits that stand for a user's name."""
-    return hashlib.blake2b(user.encode(), digest_size=16, key=key, person=b"user").hexdigest()
+    return hashlib.blake2b(user.encode(), digest_size=16, key=_short(key), person=b"user").hexdigest()
+
+
+def _short(key: bytes) -> bytes:
+    """Return a key as BLAKE2 takes it: a longer one is hashed first, as HMAC does."""
+    return key if len(key) <= MOST_KEY else hashlib.blake2b(key).digest()

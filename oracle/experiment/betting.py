@@ -18,11 +18,9 @@ import numpy as np
 from numba import njit
 
 from oracle.errors import BadInput
-from oracle.experiment.sequential import running_intersection
+from oracle.experiment.sequential import TRUNCATION
 from oracle.ranking.races import Floats, Ints
 
-TRUNCATION = 0.9
-"""Largest part of the fortune that one race may cost."""
 PRECISION = 1e-6
 
 
@@ -81,7 +79,6 @@ def sequence(differences: Floats, looks: Ints, planned: float, deviation: float,
     total = np.concatenate(([0.0], np.cumsum(differences)))[looks]
     with np.errstate(invalid="ignore"):
         estimate = np.where(looks > 0, total / np.maximum(looks, 1), np.nan)
-    low, high = running_intersection(low, high)
     return Sequence(looks, estimate, low, high)
 
 
@@ -120,20 +117,22 @@ def _fortune(d, bet, n, mean, side):  # type: ignore[no-untyped-def]  # pragma: 
 
 @njit(cache=True)
 def _bounds(d, bet, looks, rich, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover
-    # A fortune falls as its mean moves towards what was seen, so the bound is where it crosses: found by halving.
-    for look in range(len(looks)):
-        n = looks[look]
-        for side in (1.0, -1.0):
-            outer, inner = -1.0 + PRECISION, 1.0 - PRECISION  # in the direction of `side`
-            if n == 0 or _fortune(d, bet, n, side * outer, side) < rich:
-                continue
-            while inner - outer > PRECISION:
-                middle = 0.5 * (outer + inner)
-                if _fortune(d, bet, n, side * middle, side) >= rich:
-                    outer = middle
-                else:
-                    inner = middle
+    # A fortune falls as its mean moves towards what was seen, so the bound is where it crosses: found by halving, from
+    # the bound of the look before on, which stays excluded in any case.
+    for side in (1.0, -1.0):
+        kept = -1.0  # in the direction of `side`
+        for look in range(len(looks)):
+            n = looks[look]
+            outer, inner = max(kept, -1.0 + PRECISION), 1.0 - PRECISION
+            if n > 0 and _fortune(d, bet, n, side * outer, side) >= rich:
+                while inner - outer > PRECISION:
+                    middle = 0.5 * (outer + inner)
+                    if _fortune(d, bet, n, side * middle, side) >= rich:
+                        outer = middle
+                    else:
+                        inner = middle
+                kept = outer
             if side > 0:
-                low[look] = outer
+                low[look] = kept
             else:
-                high[look] = -outer
+                high[look] = -kept

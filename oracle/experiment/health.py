@@ -20,6 +20,8 @@ from oracle.experiment.sequential import evidence_above, widening
 from oracle.settings import GuardrailPolicy
 
 State = Literal["fine", "breach", "not enough evidence"]
+SLOW = 0.05
+"""Share of requests above the 95th percentile."""
 CONCENTRATION = 1000.0
 """Units' worth of belief that the shares are those asked for, of the prior that they may be others."""
 
@@ -42,8 +44,8 @@ class Finding:
 def sample_ratio(periods: Sequence[SharePeriod], p_limit: float) -> Finding:
     """Return whether the units fell to the arms in the shares asked for.
 
-    The p-value holds at every look: it is one over the largest Bayes factor against the shares, multinomial with a
-    Dirichlet prior around them (Lindon and Malek 2022, Anytime-valid inference for multinomial count data). Times with
+    The p-value holds at every look: it is one over the Bayes factor against the shares, multinomial with a Dirichlet
+    prior around them (Lindon and Malek 2022, Anytime-valid inference for multinomial count data). Times with
     different shares are tested apart and multiplied: their units are different ones.
 
     Args:
@@ -69,14 +71,17 @@ def sample_ratio(periods: Sequence[SharePeriod], p_limit: float) -> Finding:
 
 
 def sample_ratio_once(periods: Sequence[SharePeriod]) -> float | None:
-    """Return the smallest chi-square p of the periods: for a single look only; None where nothing was assigned."""
+    """Return the smallest chi-square p of the periods, times their number; None where nothing was assigned.
+
+    For a single look only: at daily looks it is wrong far more often than it says.
+    """
     found = []
     for period in periods:
         expected, counts = expected_shares(period.shares), np.array(period.counts, dtype=np.float64)
         if counts.sum() > 0 and (expected > 0).sum() > 1:
             kept = expected > 0
             found.append(float(chisquare(counts[kept], expected[kept] * counts[kept].sum()).pvalue))
-    return min(found, default=None)
+    return min(1.0, len(found) * min(found)) if found else None
 
 
 def expected_shares(shares: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -127,13 +132,18 @@ def failures(seen: Observed, policy: GuardrailPolicy) -> Finding:
 
 
 def latency(seen: Observed, policy: GuardrailPolicy) -> Finding:
-    """Return whether more than one in twenty requests is slower than the control's 95th percentile allows."""
+    """Return whether more than one in twenty requests is slower than the control's 95th percentile allows.
+
+    That percentile is an estimate too: of it the upper bound counts, a higher quantile while the control has few.
+    """
     own, base = seen.treatment.latencies_ms, seen.control.latencies_ms
     if min(own.size, base.size) < policy.min_predictions:
         return _too_few("p95 latency", min(own.size, base.size), policy)
-    limit = float(np.quantile(base, 0.95)) * policy.max_p95_ratio + policy.p95_slack_ms
+    error = np.sqrt(SLOW * (1.0 - SLOW) / base.size) * widening(base.size, policy.min_predictions, policy.alpha)
+    usual = float(np.quantile(base, min(1.0, 1.0 - SLOW + error)))
+    limit = usual * policy.max_p95_ratio + policy.p95_slack_ms
     slow = int((own > limit).sum())
-    return _rate("p95 latency", slow, own.size, 0.05, policy, f"of its requests took longer than {limit:.1f} ms")
+    return _rate("p95 latency", slow, own.size, SLOW, policy, f"of its requests took longer than {limit:.1f} ms")
 
 
 def _rate(name: str, seen: int, of: int, limit: float, policy: GuardrailPolicy, what: str) -> Finding:

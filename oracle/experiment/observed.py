@@ -185,6 +185,24 @@ class Observed:
         """Predictions of all arms of this comparison."""
         return self.control.predictions + self.treatment.predictions
 
+    def __add__(self, other: Observed) -> Observed:
+        """Return both, of disjoint races and users, as of two days or two sites."""
+        counts: dict[tuple[float, ...], tuple[int, ...]] = {}
+        for period in (*self.periods, *other.periods):
+            before = counts.get(period.shares, (0,) * len(period.counts))
+            counts[period.shares] = tuple(a + b for a, b in zip(before, period.counts, strict=True))
+        moments = [[m for m in pair if m] for pair in ((self.first_at, other.first_at), (self.last_at, other.last_at))]
+        return Observed(
+            self.races + other.races,
+            self.control + other.control,
+            self.treatment + other.treatment,
+            tuple(SharePeriod(shares, seen) for shares, seen in counts.items()),
+            min(moments[0], default=None),
+            max(moments[1], default=None),
+            self.unscored + other.unscored,
+            self.foreign + other.foreign,
+        )
+
     def with_races(self, races: PairedRaces) -> Observed:
         """Return the same with other races."""
         return replace(self, races=races)

@@ -34,7 +34,7 @@ def confidence_over_time(verdict: Verdict, plan: Plan) -> str:
     axes.axhline(wanted, color=DECIDED, linewidth=0.8, linestyle="--", label=f"wanted, {wanted:+.4f}")
     axes.set(xlabel="days since the first result", ylabel="NDCG@3, treatment - control")
     axes.legend(loc="upper right", frameon=False)
-    return _svg(figure)
+    return _svg(figure, "sequence")
 
 
 def decisive_races(seen: Observed) -> str:
@@ -48,7 +48,7 @@ def decisive_races(seen: Observed) -> str:
     axes.axvline(0.0, color="black", linewidth=0.8)
     alike = len(seen.races) - differences.size
     axes.set(xlabel=f"NDCG@3, treatment - control ({alike:,} races alike are left out)", ylabel="races")
-    return _svg(figure)
+    return _svg(figure, "decisive")
 
 
 def latencies(seen: Observed) -> str:
@@ -63,7 +63,7 @@ def latencies(seen: Observed) -> str:
         axes.set_xscale("log")
         axes.legend(loc="lower right", frameon=False)
     axes.set(xlabel="milliseconds", ylabel="share of requests answered")
-    return _svg(figure)
+    return _svg(figure, "latency")
 
 
 def _figure() -> tuple[Any, Axes]:
@@ -75,9 +75,15 @@ def _figure() -> tuple[Any, Axes]:
     return figure, axes
 
 
-def _svg(figure: Any) -> str:
-    """Return the picture from its `<svg` on: without the prologue that only a file of its own may have."""
+def _svg(figure: Any, salt: str) -> str:
+    """Return the picture from its `<svg` on: without the prologue that only a file of its own may have.
+
+    The salt makes its inner names its own on a page of several, and the same each time.
+    """
+    from matplotlib import rc_context
+
     written = io.StringIO()
-    figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    with rc_context({"svg.hashsalt": salt}):
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     text = written.getvalue()
     return text[text.index("<svg") :]

@@ -121,7 +121,7 @@ def _challenge(plan: Plan, each: Challenge) -> list[str]:
         ("difference", _n(a.difference, "+.4f")),
         ("confidence sequence (betting)", f"[{a.low:+.4f}, {a.high:+.4f}]"),
         ("asymptotic sequence", _pair(a.asymptotic)),
-        ("single look, by meeting", _pair(a.by_meeting)),
+        ("asymptotic sequence by meeting", f"{_pair(a.by_meeting)} in {a.meetings:,} meetings"),
         ("design effect of meetings", _n(a.design_effect, ".2f")),
         ("sd, rho", f"{_n(a.sd)}, {_n(a.rho, '.3f')}"),
         ("planned races, one look / anytime", f"{plan.size.races:,} / {plan.size.races_anytime:,}"),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from oracle.errors import BadInput
-from oracle.ranking.races import Floats
+
+TRUNCATION = 0.9
+"""Largest part of a bettor's fortune that one observation may cost."""
 
 
 def tuning(planned: float, alpha: float) -> float:
@@ -33,7 +35,7 @@ def widening(observations: float, planned: float, alpha: float) -> float:
     look would need 1.96.
 
     >>> round(widening(2000, 2000, 0.05), 2)
-    3.05
+    3.04
 
     Args:
         observations: How many there are, above 0.
@@ -42,6 +44,19 @@ def widening(observations: float, planned: float, alpha: float) -> float:
     """
     t = observations * tuning(planned, alpha)
     return math.sqrt((t + 1.0) / t * math.log((t + 1.0) / alpha**2))
+
+
+def clusters_widening(observations: float, planned: float, alpha: float, clusters: int) -> float:
+    """Return `widening` for an error that was estimated from so many clusters: Student's t has longer tails.
+
+    Args:
+        observations: As in `widening`.
+        planned: As in `widening`.
+        alpha: As in `widening`.
+        clusters: Two or more.
+    """
+    longer = float(student.ppf(1.0 - alpha / 2.0, clusters - 1) / norm.ppf(1.0 - alpha / 2.0))
+    return longer * widening(observations, planned, alpha)
 
 
 def needed(effect: float, deviation: float, planned: float, alpha: float, power: float) -> float:
@@ -67,6 +82,24 @@ def _short(n: float, effect: float, deviation: float, planned: float, alpha: flo
     return math.sqrt(n) * effect / deviation < widening(n, planned, alpha) + float(norm.ppf(power))
 
 
+def needed_to_bet(effect: float, deviation: float, alpha: float, power: float) -> float:
+    """Return the observations after which the best steady bet on "above 0" has made 2/alpha, with `power`.
+
+    Where observations of [-1, 1] scatter little, no bet may be as large as would be best, and it is this that a test
+    waits for: rho of .99 does not make it ten times shorter than rho of .9.
+
+    Args:
+        effect: The true mean, in (0, 1).
+        deviation: Standard deviation of an observation.
+        alpha: Of both sides.
+        power: Chance of having it by then.
+    """
+    bet = min(TRUNCATION, effect / deviation**2)
+    growth, noise = bet * effect - 0.5 * (bet * deviation) ** 2, bet * deviation * float(norm.ppf(power))
+    root = (noise + math.sqrt(noise**2 + 4.0 * growth * math.log(2.0 / alpha))) / (2.0 * growth)
+    return root**2
+
+
 def evidence_above(seen: int, of: int, rate: float, alternative: float | None = None) -> float:
     """Return an e-value against "the rate is at most `rate`": 20 is as surprising as p = .05, whenever it is looked at.
 
@@ -88,8 +121,3 @@ def evidence_above(seen: int, of: int, rate: float, alternative: float | None = 
     other = min(2.0 * rate, 0.5 * (1.0 + rate)) if alternative is None else alternative
     log = seen * math.log(other / rate) + (of - seen) * math.log((1.0 - other) / (1.0 - rate))
     return math.exp(min(log, 700.0))
-
-
-def running_intersection(low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Return the bounds as they stand once no look is forgotten: what was excluded stays excluded."""
-    return np.maximum.accumulate(low), np.minimum.accumulate(high)

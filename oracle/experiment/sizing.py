@@ -9,13 +9,13 @@ race, and no race is lost to a small arm.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scipy.stats import norm
 
 from oracle.errors import BadInput, Refused
-from oracle.experiment.sequential import needed
+from oracle.experiment.sequential import needed, needed_to_bet
 
 
 class NeverEnds(Refused):
@@ -67,14 +67,26 @@ class Size:
     """At one look at the end."""
     races_anytime: int
     """Where every look counts: the price of being allowed to stop at any of them."""
-    difference: float
-    quantiles: float
-    mean: float
-    alpha: float
+    question: Question
+
+    @property
+    def difference(self) -> float:
+        """The improvement wanted, in units of NDCG."""
+        return self.question.difference
+
+    @property
+    def mean(self) -> float:
+        """Of the control's NDCG."""
+        return self.question.mean
+
+    @property
+    def alpha(self) -> float:
+        """Two-sided chance of a false alarm."""
+        return self.question.alpha
 
     def detectable(self, races: float) -> float:
         """Return the smallest effect, as a share of the mean, that so many races show with the same power."""
-        return self.quantiles * self.deviation / math.sqrt(races) / self.mean if races > 0 else math.inf
+        return self.question.quantiles * self.deviation / math.sqrt(races) / self.mean if races > 0 else math.inf
 
     def power(self, races: float) -> float:
         """Return the chance to see the effect in so many races, looked at once."""
@@ -89,13 +101,15 @@ class Size:
         return self.races / races_per_day
 
     def as_dict(self, races_per_day: float | None = None, max_days: float | None = None) -> dict[str, Any]:
-        """Return plain values; days, power and detectable effect where a rate is known."""
+        """Return plain values; days where a rate is known, what can be seen in time where the time is, too."""
         given = races_per_day is not None and max_days is not None
         within = races_per_day * max_days if races_per_day is not None and max_days is not None else math.nan
         return {
             "races": self.races,
             "races_anytime": self.races_anytime,
             "deviation": self.deviation,
+            "power": self.power(self.races),
+            "mde": self.detectable(self.races),
             "days": None if races_per_day is None else self.races / races_per_day,
             "days_anytime": None if races_per_day is None else self.races_anytime / races_per_day,
             "power_in_time": self.power(within) if given else None,
@@ -127,18 +141,55 @@ def paired(question: Question, rho: float) -> Size:
 
 
 def _size(design: str, question: Question, deviation: float) -> Size:
-    races = (question.quantiles * deviation / question.difference) ** 2
-    anytime = needed(question.difference, deviation, races, question.alpha, question.power)
     return Size(
         design,
         deviation,
-        math.ceil(races),
-        math.ceil(anytime),
-        question.difference,
-        question.quantiles,
-        question.mean,
-        question.alpha,
+        math.ceil((question.quantiles * deviation / question.difference) ** 2),
+        math.ceil(_anytime(design, question, deviation)),
+        question,
     )
+
+
+def _anytime(design: str, question: Question, deviation: float) -> float:
+    once = (question.quantiles * deviation / question.difference) ** 2
+    told = (question.difference, deviation)
+    races = needed(*told, once, question.alpha, question.power)
+    return max(races, needed_to_bet(*told, question.alpha, question.power)) if design == "paired" else races
+
+
+@dataclass(frozen=True, slots=True)
+class PointRule:
+    """What the required rule comes to, read as one point: so many predictions, then +effect or not."""
+
+    predictions: int
+    passes_worthless: float
+    """Chance that it ships a challenger that is no better."""
+    power: float
+    """Chance that a test of significance sees the effect in so many."""
+
+
+def point_rule(question: Question, share: float, predictions: int) -> PointRule:
+    """Return what becomes of a rule that compares the arms' means once, after so many predictions of races."""
+    size = unpaired(question, share)
+    error = size.deviation / math.sqrt(max(predictions, 1))
+    passes = float(norm.sf(question.difference / error))
+    return PointRule(predictions, passes, size.power(max(predictions, 1)))
+
+
+def users_needed(rate: float, effect: float, share: float, alpha: float, power: float) -> tuple[int, int]:
+    """Return how many users, of all arms, show a change of a rate of users (who click, who bet): one look, and daily.
+
+    Args:
+        rate: Share of the control's users, in (0, 1).
+        effect: Change wanted, as a share of the rate, either way.
+        share: Of the users that the challenger gets.
+        alpha: Two-sided.
+        power: Chance of seeing it.
+    """
+    _within("rate", rate, 0.0, 1.0)
+    asked = Question(rate, math.sqrt(rate * (1.0 - rate)), effect, alpha, power)
+    size = unpaired(asked, share)
+    return size.races, size.races_anytime
 
 
 def in_time(size: Size, races_per_day: float, max_days: float) -> None:
@@ -152,9 +203,10 @@ def in_time(size: Size, races_per_day: float, max_days: float) -> None:
     there = races_per_day * max_days
     if size.races_anytime <= there:
         return
+    effect = _effect_in_time(size, there)
     works = [
         f"{math.ceil(size.races_anytime / races_per_day):,} days",
-        f"an effect of {_effect_in_time(size, there):.2%}",
+        *([] if effect is None else [f"an effect of {effect:.2%}"]),
         f"{math.ceil(size.races_anytime / max_days):,} races a day",
     ]
     if size.design == "unpaired":
@@ -167,9 +219,16 @@ def in_time(size: Size, races_per_day: float, max_days: float) -> None:
     )
 
 
-def _effect_in_time(size: Size, there: float) -> float:
-    """Return the effect that a test of so many races does see: both numbers grow with one over its square."""
-    return size.difference / size.mean * math.sqrt(size.races_anytime / there)
+def _effect_in_time(size: Size, there: float) -> float | None:
+    """Return the smallest effect that a test of so many races does see, rounded up to a hundredth of a per cent."""
+    low, high = size.question.effect, 1.0 - 1e-9
+    if _anytime(size.design, replace(size.question, effect=high), size.deviation) > there:
+        return None
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        enough = _anytime(size.design, replace(size.question, effect=middle), size.deviation) <= there
+        low, high = (low, middle) if enough else (middle, high)
+    return math.ceil(high * 1e4) / 1e4
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

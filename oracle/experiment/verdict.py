@@ -13,54 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from scipy.stats import t as student
-
-from oracle.experiment import betting
+from oracle.experiment.accuracy import DAY, FEWEST_MEETINGS, Accuracy, accuracy
 from oracle.experiment.arms import Difference, NoResult, compare
-from oracle.experiment.betting import Sequence
 from oracle.experiment.health import Finding, guardrails, sample_ratio, sample_ratio_once
-from oracle.experiment.observed import Observed, PairedRaces
+from oracle.experiment.observed import Observed
 from oracle.experiment.plan import Plan
-from oracle.experiment.sequential import needed, widening
+from oracle.experiment.sequential import needed, needed_to_bet
 
 Decision = Literal["ship", "stop", "continue", "unhealthy"]
-DAY = 86_400.0
-FEWEST_MEETINGS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """The paired difference in NDCG@3, treatment less control, by three ways of bounding it."""
-
-    races: int
-    decisive: int
-    """Races in which the versions differ."""
-    control: float | None
-    treatment: float | None
-    difference: float | None
-    low: float
-    """Betting confidence sequence: what decides."""
-    high: float
-    asymptotic: tuple[float, float] | None
-    """Asymptotic confidence sequence, as a second opinion."""
-    by_meeting: tuple[float, float] | None
-    """Interval of a single look, clustered by meeting, as a check: races of a meeting may be alike."""
-    design_effect: float | None
-    """Variance by meeting over variance by race: above 1 where races of a meeting err together."""
-    sd: float | None
-    rho: float | None
-    sequence: Sequence
-    """At the end of each day."""
-    days: tuple[float, ...] = ()
-    """Of each look, days since the first race became known."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        names = ("races", "decisive", "control", "treatment", "difference", "low", "high", "asymptotic", "by_meeting")
-        told = {name: getattr(self, name) for name in (*names, "design_effect", "sd", "rho")}
-        steps = {k: getattr(self.sequence, k).tolist() for k in ("races", "estimate", "low", "high")}
-        return told | {"sequence": {"days": list(self.days), **steps}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +104,9 @@ def decide(seen: Observed, plan: Plan, now: dt.datetime, *, edited: bool = False
     spoken = [ruling for ruling in rulings if ruling.decision is not None]
     decision: Decision = spoken[0].decision if spoken and spoken[0].decision else "continue"
     causes = [ruling.cause for ruling in spoken if ruling.decision == decision]
+    broken = _guardrails(context)
+    if broken.decision is not None and broken.cause not in causes:
+        causes.append(broken.cause)
     if edited:
         causes.append("the plan was edited after the start: it is not the one that was hashed")
     once = sample_ratio_once(seen.periods)
@@ -155,68 +118,14 @@ def decide(seen: Observed, plan: Plan, now: dt.datetime, *, edited: bool = False
     return Verdict(decision, tuple(causes), left, context.accuracy, checks, compared(seen, plan), rulings, edited)
 
 
-def accuracy(races: PairedRaces, plan: Plan) -> Accuracy:
-    """Return the paired difference with its bounds, looked at once a day."""
-    differences, size, n = races.difference, plan.size, len(races)
-    looks, days = _daily(races)
-    found = betting.sequence(differences, looks, size.races, size.deviation, plan.alpha)
-    if not n:
-        return Accuracy(0, 0, None, None, None, -1.0, 1.0, None, None, None, None, None, found, days)
-    mean = float(differences.mean())
-    sd = float(differences.std(ddof=1)) if n > 1 else None
-    asymptotic = None
-    if sd is not None and sd > 0:
-        width = widening(n, size.races, plan.alpha) * sd / math.sqrt(n)
-        asymptotic = (mean - width, mean + width)
-    by_meeting, effect = clustered(races, plan.alpha)
-    return Accuracy(
-        races=n,
-        decisive=int(races.decisive.sum()),
-        control=float(races.control.mean()),
-        treatment=float(races.treatment.mean()),
-        difference=mean,
-        low=float(found.low[-1]),
-        high=float(found.high[-1]),
-        asymptotic=asymptotic,
-        by_meeting=by_meeting,
-        design_effect=effect,
-        sd=sd,
-        rho=races.rho,
-        sequence=found,
-        days=days,
-    )
-
-
-def clustered(races: PairedRaces, alpha: float) -> tuple[tuple[float, float] | None, float | None]:
-    """Return the interval of the mean difference clustered by meeting, at one look, and the design effect.
-
-    Errors add up within a meeting (Liang and Zeger 1986); t with meetings less one degrees of freedom.
-    """
-    names, of = np.unique(races.meeting.astype(str), return_inverse=True)
-    differences, n = races.difference, len(races)
-    if len(names) < FEWEST_MEETINGS or not differences.std() > 0:
-        return None, None
-    centred = differences - differences.mean()
-    totals = np.bincount(of, weights=centred, minlength=len(names))
-    variance = len(names) / (len(names) - 1) * float((totals**2).sum()) / n**2
-    width = float(student.ppf(1.0 - alpha / 2.0, len(names) - 1)) * math.sqrt(variance)
-    mean = float(differences.mean())
-    return (mean - width, mean + width), variance / (float(centred.var(ddof=1)) / n)
-
-
 def compared(seen: Observed, plan: Plan) -> dict[str, Difference | NoResult]:
-    """Return how the randomised arms differ in each metric that both have."""
+    """Return how the randomised arms differ in each metric that both have.
+
+    In an A/A test the metrics share alpha, for any one of them that differs says that the test is not sound.
+    """
     shared = [name for name in seen.control.metrics if name in seen.treatment.metrics]
-    return {n: compare(seen.control.metrics[n], seen.treatment.metrics[n], alpha=plan.alpha) for n in shared}
-
-
-def _daily(races: PairedRaces) -> tuple[Any, tuple[float, ...]]:
-    """Return how many races were known at the end of each day on which one became known, and those days."""
-    if not len(races):
-        return np.zeros(1, dtype=np.int64), (0.0,)
-    day = np.floor((races.known_at - races.known_at[0]) / DAY)
-    last = np.flatnonzero(np.append(np.diff(day) > 0, True))
-    return (last + 1).astype(np.int64), tuple((day[last] + 1.0).tolist())
+    alpha = plan.alpha / max(1, len(shared)) if plan.mode == "aa" else plan.alpha
+    return {n: compare(seen.control.metrics[n], seen.treatment.metrics[n], alpha=alpha) for n in shared}
 
 
 def _sample_ratio(c: _Context) -> Ruling:
@@ -267,15 +176,23 @@ def _confidence(c: _Context) -> Ruling:
         return Ruling(
             rule, "continue", f"{bounds} does not exclude 0 yet, on {a.decisive:,} decisive of {a.races:,} races"
         )
-    if a.by_meeting is not None and a.by_meeting[0] <= 0.0:
-        return Ruling(rule, "continue", f"{bounds}, but clustered by meeting [{a.by_meeting[0]:+.4f}, ...] holds 0")
+    if a.by_meeting is None:
+        told = f"in {a.meetings} meetings; {FEWEST_MEETINGS} are needed to see whether their races err together"
+        return Ruling(rule, "continue", f"{bounds} {told}")
+    if a.by_meeting[0] <= 0.0:
+        told = f"[{a.by_meeting[0]:+.4f}, {a.by_meeting[1]:+.4f}] by meeting does not"
+        return Ruling(rule, "continue", f"{bounds} excludes 0, but {told}")
     return Ruling(rule, "ship", f"{bounds} excludes 0, on {a.decisive:,} decisive of {a.races:,} races")
 
 
 def _time(c: _Context) -> Ruling:
     most = c.plan.policy.max_days
     over = c.days >= most and _confidence(c).decision == "continue"
-    return Ruling("time", "stop" if over else None, f"no decision in {most:g} days")
+    return Ruling(
+        "time",
+        "stop" if over else None,
+        f"time is up after {most:g} days without a decision: not enough evidence either way, the control stays",
+    )
 
 
 RULES: tuple[Callable[[_Context], Ruling], ...] = (
@@ -299,7 +216,9 @@ def days_left(c: _Context) -> float | None:
     sd = a.sd if a.sd else c.plan.size.deviation
     estimate = a.difference if a.difference is not None and a.races >= FEWEST_MEETINGS else wanted
     distance = max(estimate, wanted - estimate, 0.25 * wanted)
-    races = needed(distance, sd, c.plan.size.races, c.plan.alpha, 0.5)
+    races = max(
+        needed(distance, sd, c.plan.size.races, c.plan.alpha, 0.5), needed_to_bet(distance, sd, c.plan.alpha, 0.5)
+    )
     left = max(floor, (races - a.races) / rate, 1.0)
     return min(left, max(c.plan.policy.max_days - c.days, 0.0))
 

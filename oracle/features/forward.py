@@ -50,9 +50,18 @@ class Told:
     off: float
     """Off time, seconds since 1970 UTC; NaN where nobody started."""
     horses: frozenset[str]
-    """Ids of the starters; the name where there is no id."""
+    """Ids and names of the starters: two sources of a race may have only one of them in common."""
+    starters: int
     races: Races | None
     """The race, as long as it is to be walked."""
+
+    def is_race_of(self, other: Told) -> bool:
+        """Tell whether both are tellings of one race: off at the same time, half of the smaller field in common.
+
+        No horse runs in two races at once; a name, or a number of another source, may be borne by two.
+        """
+        common = len(self.horses & other.horses)
+        return self.off == other.off and 2 * common >= min(self.starters, other.starters)
 
     @property
     def order(self) -> tuple[float, str]:
@@ -94,12 +103,12 @@ def told(tellings: Iterable[Telling], overround: str = MULTIPLICATIVE) -> list[T
 
 
 def _told(telling: Telling, race: Races) -> Told:
-    ids = (i or n for i, n in zip(race.texts["horse_id"], race.texts["horse"], strict=True))
-    return Told(telling.key, telling.seq, float(race.off[0]), frozenset(i for i in ids if i), race)
+    horses = frozenset((*race.texts["horse_id"], *race.texts["horse"])) - {None}
+    return Told(telling.key, telling.seq, float(race.off[0]), horses, race.runners, race)
 
 
 def _void(telling: Telling) -> Told:
-    return Told(telling.key, telling.seq, np.nan, frozenset(), None)
+    return Told(telling.key, telling.seq, np.nan, frozenset(), 0, None)
 
 
 def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -202,14 +211,11 @@ def _common(one: Sequence[Told], other: Sequence[Told]) -> int:
 
 
 def _each_once(live: Iterable[Told]) -> list[Told]:
-    """Return the tellings, of a race told under two keys only the later.
-
-    No horse runs in two races at once: what is off at the same time with a horse in common is the same race.
-    """
+    """Return the tellings, of a race told under two keys only the later."""
     kept: dict[float, list[Told]] = {}
     for each in sorted(live, key=lambda each: each.seq):
         level = kept.setdefault(each.off, [])
-        level[:] = [*(other for other in level if not other.horses & each.horses), each]
+        level[:] = [*(other for other in level if not other.is_race_of(each)), each]
     return [each for level in kept.values() for each in level]
 
 
@@ -220,11 +226,13 @@ def _standing(base: State, race: Told) -> Standing:
     proves that it is not. Where all of them have run since, nothing is left to tell by, and the history is taken to be
     whole.
     """
-    if np.isnan(race.off):
+    if race.races is None:
         return Standing.VOID
     if race.off > base.through:
         return Standing.LIVE
-    ledger, names = base.ledgers["horse"], base.names["horse"]
-    at = [ledger.holders.index.get(names.get(horse, horse), -1) for horse in race.horses]
+    ledger = base.ledgers["horse"]
+    ids, names = race.races.texts["horse_id"], race.races.texts["horse"]
+    booked_as = (base.alias("horse", given, name) for given, name in zip(ids, names, strict=True))
+    at = [ledger.holders.index.get(horse or "", -1) for horse in booked_as]
     last = np.array([np.nan if i < 0 else ledger.last[i] for i in at])
     return Standing.KNOWN if (last == race.off).any() or (last > race.off).all() else Standing.WAITING

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +34,10 @@ EPOCH = dt.date(1970, 1, 1)
 
 _OF_CARD = ("going", "course", "country", "race_type", "surface", "track", "race_class", "race_id", "race_name")
 _OF_CARD_NUMBERS = ("distance_m", "prize", "race_number")
-_OF_RUNNER = ("horse", "jockey", "trainer", "sex", "gear", "sire")
+_OF_RUNNER = ("horse", "jockey", "trainer", "sex", "gear", "sire", "horse_id", "jockey_id", "trainer_id")
 _OF_RUNNER_NUMBERS = ("number", "draw", "weight_kg", "body_weight_kg", "age", "official_rating", "odds")
+_CARD, _CARD_NUMBERS = attrgetter(*_OF_CARD), attrgetter(*_OF_CARD_NUMBERS)
+_RUNNER, _RUNNER_NUMBERS = attrgetter(*_OF_RUNNER), attrgetter(*_OF_RUNNER_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -240,16 +243,16 @@ def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name, overround: st
             allowed="at least one runner that is not withdrawn",
         )
     runners = [r for own in starters for r in own]
-    nothing, empty = np.full(len(runners), None, dtype=object), np.full(len(runners), np.nan)
-    numbers = dict.fromkeys(NUMBERS, empty) | {n: _numbers(map(attrgetter(n), runners)) for n in _OF_RUNNER_NUMBERS}
-    texts = dict.fromkeys(TEXTS, nothing) | {n: _texts(map(attrgetter(n), runners)) for n in _OF_RUNNER}
-    for name in _OF_CARD_NUMBERS:
-        numbers[name] = np.repeat(_numbers(map(attrgetter(name), cards)), sizes)
-    for name in _OF_CARD:
-        texts[name] = np.repeat(_texts(map(attrgetter(name), cards)), sizes)
+    rows = len(runners)
+    numbers = dict.fromkeys(NUMBERS, np.full(rows, np.nan))
+    numbers |= _block(_OF_RUNNER_NUMBERS, map(_RUNNER_NUMBERS, runners), [1] * rows, np.float64)
+    numbers |= _block(_OF_CARD_NUMBERS, map(_CARD_NUMBERS, cards), sizes, np.float64)
+    texts = dict.fromkeys(TEXTS, np.full(rows, None, dtype=object))
+    texts |= _block(_OF_RUNNER, map(_RUNNER, runners), [1] * rows, np.object_)
+    texts |= _block(_OF_CARD, map(_CARD, cards), sizes, np.object_)
     for kind in ("horse", "jockey", "trainer"):
-        ids = map(attrgetter(f"{kind}_id"), runners)
-        texts[f"{kind}_id"] = _texts(alias(kind, given, name) for given, name in zip(ids, texts[kind], strict=True))
+        own_ids = texts[f"{kind}_id"]
+        own_ids[:] = [alias(kind, given, name) for given, name in zip(own_ids, texts[kind], strict=True)]
     return Races(
         offsets=np.array([0, *itertools.accumulate(sizes)], dtype=np.int64),
         off=np.array([_seconds(card.off) for card in cards], dtype=np.float64),
@@ -261,15 +264,12 @@ def from_cards(cards: Sequence[RaceCard], alias: Alias = own_name, overround: st
     )
 
 
-def _numbers(values: Iterable[float | None]) -> Floats:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _texts(values: Iterable[str | None]) -> Texts:
-    found = list(values)
-    out = np.empty(len(found), dtype=object)
-    out[:] = found
-    return out
+def _block(
+    names: tuple[str, ...], rows: Iterable[tuple[object, ...]], times: list[int], kind: type[np.generic]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return by name what is known of each, so many times; None becomes NaN among numbers."""
+    told = np.array(list(zip(*rows, strict=True)), dtype=kind).reshape(len(names), len(times))
+    return dict(zip(names, told if max(times, default=1) == 1 else np.repeat(told, times, axis=1), strict=True))
 
 
 def _seconds(moment: dt.datetime) -> float:

@@ -38,12 +38,14 @@ class Forest:
     """Trees as nodes in contiguous rows; a leaf is a node that leads to itself."""
 
     features: tuple[str, ...]
+    asked: Ints
+    """int64[S, 2]: the distinct (feature, what of it counts as missing) that decisions ask about."""
     root: Nodes
     """uint32[T]: first node of each tree."""
     depth: Ints
     """int64[T]: decisions on the longest way down."""
     decision: Nodes
-    """uint32[M]: 2 * (kind * F + feature) + whether what is missing goes left; kind is what counts as missing."""
+    """uint32[M]: 2 * (row of `asked`) + whether what is missing goes left."""
     threshold: Floats
     """float64[M]: values up to it go left; of a leaf infinity."""
     threshold32: npt.NDArray[np.float32]
@@ -75,9 +77,9 @@ class Forest:
         threshold = self.threshold32 if values.dtype == np.float32 else self.threshold
         trees = (self.root, self.depth, self.decision, threshold, self.child, self.leaf)
         if len(self.bits):
-            _walk(values, columns, *trees, self.categories, self.bits, out)
+            _walk(values, columns[self.asked[:, 0]], self.asked[:, 1], *trees, self.categories, self.bits, out)
         else:
-            _descend(values, columns, *trees, out)
+            _descend(values, columns[self.asked[:, 0]], self.asked[:, 1], *trees, out)
         return out
 
 
@@ -158,7 +160,7 @@ def _tree(told: Mapping[str, str], features: int) -> _Tree:
         of = np.flatnonzero(kind & CATEGORICAL)
         which = threshold[of].astype(np.int64)
         categories[of] = np.stack([bounds[which], bounds[which + 1]], axis=1)
-    missing = (kind >> 2) & 3
+    missing = np.where(kind & CATEGORICAL, NANS, (kind >> 2) & 3)  # a category is looked at as it is
     decision = (missing * features + feature) * 2 + ((kind & DEFAULT_LEFT) > 0)
     return _Tree(
         _depth(sides, inner),
@@ -189,11 +191,14 @@ def _joined(features: tuple[str, ...], trees: Sequence[_Tree]) -> Forest:
     root, first = np.cumsum(sizes) - sizes, np.cumsum(words) - words
     nothing, none = np.zeros(0, np.int64), np.zeros(0)
     threshold = np.concatenate([none, *(t.threshold for t in trees)])
+    decision = np.concatenate([nothing, *(t.decision for t in trees)])
+    asked, row = np.unique(decision >> 1, return_inverse=True)
     return Forest(
         features=features,
+        asked=np.stack([asked % len(features), asked // len(features)], axis=1),
         root=root.astype(np.uint32),
         depth=np.array([t.depth for t in trees], dtype=np.int64),
-        decision=np.concatenate([nothing, *(t.decision for t in trees)]).astype(np.uint32),
+        decision=(2 * row + (decision & 1)).astype(np.uint32),
         threshold=threshold,
         threshold32=_floor32(threshold),
         child=np.concatenate([nothing, *(t.child + at for t, at in zip(trees, root, strict=True))]).astype(np.uint32),
@@ -215,33 +220,34 @@ def _floor32(values: Floats) -> npt.NDArray[np.float32]:
 
 
 @compiled()
-def _lay_out(values, columns, begin, end, x):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill a block with each row's values thrice, as decisions see them: NaN as 0, zeros as missing, NaN as missing."""
-    width = len(columns)
+def _lay_out(values, columns, missing, begin, end, x):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Fill a block with each row's values as decisions see them: NaN as 0, zeros as missing (NaN), NaN as missing."""
     for i in range(begin, end):
         row = x[i - begin]
-        for f in range(width):
-            value = values[i, columns[f]]
+        for k in range(len(columns)):
+            value = values[i, columns[k]]
             if abs(value) <= ZERO:
                 value = value * 0
-            known = value == value
-            row[f] = value if known else 0.0
-            row[width + f] = value if known and value != 0.0 else np.nan
-            row[2 * width + f] = value
+            if missing[k] == NOTHING:
+                row[k] = value if value == value else 0.0
+            elif missing[k] == ZEROS:
+                row[k] = value if value != 0.0 else np.nan
+            else:
+                row[k] = value
 
 
 @compiled()
-def _descend(values, columns, root, depth, decision, threshold, child, leaf, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _descend(values, columns, missing, root, depth, decision, threshold, child, leaf, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Add each tree's leaf to each row; without categories every decision is one comparison.
 
     Nodes are unsigned, so that no index is checked for counting from the end.
     """
     rows = len(out)
-    x = np.empty((min(BLOCK, rows), 3 * len(columns)), dtype=values.dtype)
+    x = np.empty((min(BLOCK, rows), len(columns)), dtype=values.dtype)
     at = np.empty(BLOCK, dtype=np.uint32)
     for begin in range(0, rows, BLOCK):
         end = min(begin + BLOCK, rows)
-        _lay_out(values, columns, begin, end, x)
+        _lay_out(values, columns, missing, begin, end, x)
         many = end - begin
         for tree in range(len(root)):
             for i in range(many):
@@ -269,21 +275,20 @@ def _goes_left(value, first, last, bits):  # type: ignore[no-untyped-def]  # pra
 
 
 @compiled()
-def _walk(values, columns, root, depth, decision, threshold, child, leaf, categories, bits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _walk(values, columns, missing, root, depth, decision, threshold, child, leaf, categories, bits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Do what `_descend` does, row by row, with categorical decisions among the others."""
-    rows, width = len(out), len(columns)
-    x = np.empty((1, 3 * width), dtype=values.dtype)
+    rows = len(out)
+    x = np.empty((1, len(columns)), dtype=values.dtype)
     for i in range(rows):
-        _lay_out(values, columns, i, i + 1, x)
+        _lay_out(values, columns, missing, i, i + 1, x)
         for tree in range(len(root)):
             node = root[tree]
             for _ in range(depth[tree]):
                 asked = decision[node]
+                value = x[0, asked >> np.uint32(1)]
                 if categories[node, 0] >= 0:
-                    value = x[0, 2 * width + (asked >> np.uint32(1)) % width]
                     left = _goes_left(value, categories[node, 0], categories[node, 1], bits)
                 else:
-                    value = x[0, asked >> np.uint32(1)]
                     left = value <= threshold[node] or (value != value and (asked & np.uint32(1)) == 1)
                 node = child[2 * node + (0 if left else 1)]
             out[i] += leaf[node]

@@ -78,10 +78,11 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
     exponent = np.zeros(size.size)
     open_ = np.ones(size.size, dtype=np.bool_)
     one = size.size == 1  # a card: its exponent needs no spreading over races
+    begin = offsets[:-1] if (size > 0).all() else None
     for _ in range(60):
         weight = np.exp((exponent if one else np.repeat(exponent, size)) * log)
-        total = sum_by_race(weight, offsets)
-        slope = sum_by_race(weight * log, offsets)
+        total = _sums(weight, begin, offsets)
+        slope = _sums(weight * log, begin, offsets)
         open_ &= slope < 0
         if open_.all():  # as on a card with odds: no race has to be left out
             step = -np.log(total) * total / slope
@@ -93,6 +94,11 @@ def power(odds: ArrayLike, offsets: Ints) -> Floats:
         if not open_.any():
             break
     return normalise(np.exp(np.repeat(exponent, size) * log), offsets)
+
+
+def _sums(values: Floats, begin: Ints | None, offsets: Ints) -> Floats:
+    """Return the sum of each race; where no race is empty the beginnings are enough."""
+    return sum_by_race(values, offsets) if begin is None else np.asarray(np.add.reduceat(values, begin))
 
 
 def shin(odds: ArrayLike, offsets: Ints) -> Floats:

@@ -18,6 +18,8 @@ from oracle.ensemble.race_model import RaceModel
 from oracle.features.forward import Forward, Standing, Telling, Told, told
 from oracle.features.state import State
 
+AT_ONCE = 500
+"""Results taken apart together, so that a replica with years of results to catch up needs no memory for all of them."""
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 """What rows that are not canonical raise, one way or another."""
 
@@ -93,7 +95,11 @@ class LiveForm:
         """
         if not results:
             return self._snapshot
-        tellings, unreadable = _readable(results, self._about.overround)
+        pieces = [
+            _readable(results[at : at + AT_ONCE], self._about.overround) for at in range(0, len(results), AT_ONCE)
+        ]
+        tellings = [each for piece, _ in pieces for each in piece]
+        unreadable = [key for _, keys in pieces for key in keys]
         self._forward = self._forward.after(tellings)
         races = self._forward.races
         last = max((str(each.races.day[0].astype("datetime64[D]")) for each in races if each.races), default="")

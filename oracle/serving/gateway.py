@@ -92,7 +92,7 @@ class Gateway:
         """Why the last `user_config` is not in force; None where it is."""
         self.trouble: OracleError | None = None
         """Why results and experiments are not looked at; None where they are."""
-        self.slot = Slot(source, store.results, now=now)
+        self.slot = Slot(source, store.results, now=now, warm=self.kit.warm)
         self.commit = GroupCommit(store)
         self._reported: dict[str, int] = {}
         self._cards: AnswerCache[Read] = AnswerCache(self.kit.cached)
@@ -193,11 +193,11 @@ class Gateway:
             OracleError: there is no model, or the answer could not be written.
         """
         began = time.perf_counter()
-        loaded = self.slot.held()
-        routing = self.routing
+        card = self._read(body)
+        loaded, routing = self.slot.held(), self.routing
         if query.explain:  # reasons are the control's: nothing to be tested
             routing = InForce(routing.control)
-        asked = self._asked(self._read(body), caller, routing, raw)
+        asked = self._asked(card, caller, routing, raw)
         if query.explain:
             message, told = await asyncio.to_thread(with_reasons, asked, self.slot, loaded, query, self._now)
             at, said, answer = message.at, message.model_dump_json().encode(), Answer(told, b"")

@@ -26,6 +26,8 @@ class Kit:
     """The members of the control where they stand in deployments of their own; None: all in this process."""
     tally: Tally = field(default_factory=Tally)
     replica: str = "here"
+    warm: bool = False
+    """Have each version answer an invented race before it is in force."""
     cached: int = ENTRIES
     """Cards whose answers are kept for those who ask again."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from oracle.serving import events, results
 from oracle.serving.events import EventsMessage, EventsReceipt
 from oracle.serving.messages import RefusalMessage
-from oracle.serving.results import ResultsMessage, ResultsReceipt
+from oracle.serving.result_messages import ResultsMessage, ResultsReceipt
 from oracle.settings import CheckPolicy
 from oracle.store import Store
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oracle import store
+from oracle.experiment import conduct
 from oracle.features.matrix import RaceMatrix
 from oracle.race import RaceCard
 from oracle.ranking.races import Floats
@@ -28,6 +29,7 @@ from oracle.serving.tending import Tasks, look, tend
 from oracle.serving.version import Target
 from oracle.serving.watch import Background, Watch
 from oracle.serving.wiring import Wiring, gateway
+from oracle.settings import EvaluationPolicy
 
 
 def _now() -> dt.datetime:
@@ -44,7 +46,7 @@ class GatewayProcess:
         export: Takes what was counted, once a second.
         members: How each member of the control is asked, by its name; none where all are scored here.
         replica: What this process is called.
-        tasks: Guardrails and standings.
+        tasks: Guardrails and standings; by default those of a test in our store.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class GatewayProcess:
             tally=tally,
             replica=replica,
             cached=serving.cached,
+            warm=True,
         )
         self.gateway = gateway(wiring, kit)
         self.app = Door(
@@ -77,7 +80,7 @@ class GatewayProcess:
             pseudonym=kit.pseudonym,
             max_body_bytes=serving.max_body_bytes,
         )
-        watch = tend(self.gateway, tasks or Tasks(), _now)
+        watch = tend(self.gateway, tasks or _tasks(wiring.settings.evaluation), _now)
         look(self.gateway, watch)
         self._background = (
             Background(lambda: look(self.gateway, watch), name="watch"),
@@ -97,6 +100,14 @@ class GatewayProcess:
         self.gateway.close()
 
 
+def _tasks(policy: EvaluationPolicy) -> Tasks:
+    """Return what looks after a test that runs by our store."""
+    return Tasks(
+        guard=conduct.Guardian(policy),
+        standing=lambda kept, experiment: conduct.running_ndcg(kept, experiment, policy),
+    )
+
+
 class ChallengerProcess:
     """One process that answers for a challenger's slot.
 
@@ -108,7 +119,7 @@ class ChallengerProcess:
     def __init__(self, wiring: Wiring, arm: str) -> None:
         self._store = store.open(wiring.settings)
         self._arm, self._slots = arm, wiring.settings.serving.challengers
-        slot = Slot(Registered(wiring.settings), self._store.results, now=_now)
+        slot = Slot(Registered(wiring.settings), self._store.results, now=_now, warm=True)
         self.challenger = Challenger(slot)
         self._watch = Watch(self._store.pulse, on_results=slot.catch_up, on_experiments=self._ruled)
         self._look()

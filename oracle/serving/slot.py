@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from oracle.ensemble.race_model import RaceModel
-from oracle.errors import BadSetting, OracleError, Unavailable
+from oracle.errors import BadSetting, OracleError, Unavailable, UntrustedPackage
 from oracle.race import RaceCard
 from oracle.serving.form import LiveForm, Snapshot, Stored
 from oracle.serving.messages import ModelMessage
@@ -62,6 +62,8 @@ class Slot:
         source: Where versions come from.
         results: Results that move the form; None where none do.
         now: The clock, UTC.
+        warm: Have a version answer an invented race before it stands here: what is compiled or laid out once is so
+            before the first card, and a version that cannot answer never takes the place of one that can.
     """
 
     def __init__(
@@ -70,8 +72,9 @@ class Slot:
         results: ResultsRead | None,
         *,
         now: Callable[[], dt.datetime],
+        warm: bool = False,
     ) -> None:
-        self._source, self._results, self._now = source, results, now
+        self._source, self._results, self._now, self._warm = source, results, now, warm
         self._changing = threading.Lock()
         self._served: Served | None = None
         self._form: LiveForm | None = None
@@ -113,10 +116,11 @@ class Slot:
             Unavailable: our store did not answer.
         """
         with self._changing:
-            if self.loaded is not None:
+            if self.loaded is None:
+                return 0
+            if self._fold():
                 self.loaded = self._standing(self.loaded.target, self.loaded.loaded_at)
-                return self.loaded.seq
-            return 0
+            return self.loaded.seq
 
     def held(self) -> Loaded:
         """Return what stands here.
@@ -149,6 +153,7 @@ class Slot:
                 self._served, self._form = found, _form_of(found.model)
             same = self.loaded is not None and before[0] is found and self.loaded.target.weights == target.weights
             at = self.loaded.loaded_at if same and self.loaded is not None else self._now()
+            self._fold()
             self.loaded = self._standing(target, at)
         except OracleError as error:
             self._served, self._form = before
@@ -156,21 +161,43 @@ class Slot:
             return
         self.refused = None
 
+    def _fold(self) -> bool:
+        """Fold in what results there are and return whether there were any."""
+        if self._form is None or self._results is None:
+            return False
+        before = self._form.snapshot.seq
+        return self._form.fold(self._results.since(before)).seq != before
+
     def _standing(self, target: Target, loaded_at: dt.datetime) -> Loaded:
         """Return the version of this slot with its weights and the newest form."""
         assert self._served is not None
         model: Predictor = self._served.model
         snapshot = None
         if self._form is not None and isinstance(model, RaceModel):
-            if self._results is not None:
-                self._form.fold(self._results.since(self._form.snapshot.seq))
             snapshot = self._form.snapshot
             model = snapshot.of(model)
-        return Loaded(_weighed(model, target), self._served.message, target, loaded_at, snapshot)
+        model = _weighed(model, target)
+        if self._warm and isinstance(model, RaceModel):
+            _answers(model)
+        return Loaded(model, self._served.message, target, loaded_at, snapshot)
 
 
 def _form_of(model: Predictor) -> LiveForm | None:
     return LiveForm(model.state, model.about) if isinstance(model, RaceModel) else None
+
+
+def _answers(model: RaceModel) -> None:
+    """Return if the model answers an invented race.
+
+    Raises:
+        UntrustedPackage: it does not.
+    """
+    try:
+        model.warm()
+    except Exception as error:
+        raise UntrustedPackage(
+            f"the version loads and does not answer: {type(error).__name__}: {error}", next_step="train again"
+        ) from error
 
 
 def _weighed(model: Predictor, target: Target) -> Predictor:

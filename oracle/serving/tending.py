@@ -46,7 +46,7 @@ def tend(
         chores=(
             Chore(GAUGE_EVERY, lambda: _gauges(gateway)),
             Chore(GUARD_EVERY, lambda: _guard(gateway, tasks.guard, now)),
-            Chore(SCORE_EVERY, lambda: _standing(gateway, tasks.standing)),
+            Chore(SCORE_EVERY, _Scores(gateway, tasks.standing)),
         ),
         clock=clock,
     )
@@ -85,9 +85,18 @@ def _guard(gateway: Gateway, guard: Guard | None, now: Callable[[], dt.datetime]
             gateway.rule(gateway.store.experiments.running())
 
 
-def _standing(gateway: Gateway, standing: Standing | None) -> None:
-    if standing is None:
-        return
-    for experiment in gateway.store.experiments.running():
-        for arm, ndcg in standing(gateway.store, experiment).items():
-            gateway.kit.tally.gauge("oracle_ndcg_at_3", experiment.name, arm, value=ndcg)
+class _Scores:
+    """Reports how the arms do, anew only where there are results that were not there the last time."""
+
+    def __init__(self, gateway: Gateway, standing: Standing | None) -> None:
+        self._gateway, self._standing = gateway, standing
+        self._seen = 0
+
+    def __call__(self) -> None:
+        latest = self._gateway.store.results.latest()
+        if self._standing is None or latest == self._seen:
+            return
+        for experiment in self._gateway.store.experiments.running():
+            for arm, ndcg in self._standing(self._gateway.store, experiment).items():
+                self._gateway.kit.tally.gauge("oracle_ndcg_at_3", experiment.name, arm, value=ndcg)
+        self._seen = latest

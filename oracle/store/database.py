@@ -25,6 +25,8 @@ PATIENCE = 10.0
 """Seconds for which a lost or busy database is tried again: a restart of PostgreSQL takes two."""
 FIRST_WAIT, LONGEST_WAIT = 0.01, 0.25
 """Seconds before the first new attempt, doubled each time, and the longest pause."""
+LONGEST_LOCK = 1.0
+"""Seconds for which the database itself waits for somebody's lock; then we look at our patience and ask again."""
 SLOW_LANE = 7_262_117
 """Number of the PostgreSQL advisory lock under which numbers are given in the order of the commits."""
 
@@ -61,10 +63,10 @@ class Database:
         self.shown = self._engine.url.render_as_string(hide_password=True)
         """The address as it may be printed."""
         if self.dialect == "sqlite":
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "connect", self._prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
         else:
-            sa.event.listen(self._engine, "connect", _prepare_postgresql)
+            sa.event.listen(self._engine, "connect", self._prepare_postgresql)
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Return what the work reads, in one transaction.
@@ -104,6 +106,26 @@ class Database:
         """Close every connection."""
         self._engine.dispose()
 
+    def _prepare_sqlite(self, connection: Any, _record: Any) -> None:
+        """Let readers and one writer work side by side, make a commit survive a power cut, and begin by ourselves."""
+        connection.isolation_level = None
+        wait = int(1000 * min(self.patience, LONGEST_LOCK))
+        for pragma in (f"busy_timeout={wait}", "journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def _prepare_postgresql(self, connection: Any, _record: Any) -> None:
+        """Make a commit wait for the disk, whatever the server's default; a stricter default stays."""
+        try:
+            connection.execute(
+                "SELECT set_config('synchronous_commit', 'on', false)"
+                " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+            )
+            connection.execute(f"SELECT set_config('lock_timeout', '{int(1000 * LONGEST_LOCK)}ms', false)")
+            connection.commit()
+        except BaseException:
+            connection.close()  # the pool does not know it yet
+            raise
+
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         with self._engine.begin() as connection:
@@ -124,7 +146,10 @@ class Database:
             yield cursor
             connection.commit()
         except BaseException:
-            connection.invalidate()  # in whatever state it is
+            try:
+                connection.rollback()
+            except self._engine.dialect.loaded_dbapi.Error:  # it is lost: the next one asks for a new one
+                connection.invalidate()
             raise
         finally:
             connection.close()
@@ -195,25 +220,9 @@ def _next_step(cause: str) -> str:
     return "check that the database is there, writable, and has room"
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """Let readers and one writer work side by side, make a commit survive a power cut, and begin by ourselves."""
-    connection.isolation_level = None
-    for pragma in (f"busy_timeout={int(PATIENCE * 1000)}", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
 def _begin_sqlite(connection: sa.Connection) -> None:
     """Take the writer's lock at once: a reader that turns writer half-way is refused without any waiting."""
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
-
-
-def _prepare_postgresql(connection: Any, _record: Any) -> None:
-    """Make a commit wait for the disk, whatever the server's default; a stricter default stays."""
-    connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-    )
-    connection.commit()
 
 
 def _alone(connection: sa.Connection) -> sa.Connection:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -124,6 +124,19 @@ class Results:
         """Return every revision of a race's result, the first one first."""
         return self._read(sa.select(*_COLUMNS, RESULTS.c.seq).where(RESULTS.c.race_key == race_key))
 
+    def of_races(self, names: Collection[str]) -> dict[str, RaceResult]:
+        """Return the latest result of each race by the names it was asked for: race keys, or course and off."""
+        found: dict[str, RaceResult] = {}
+        listed = sorted(names)
+        for begin in range(0, len(listed), AT_ONCE):
+            asked = listed[begin : begin + AT_ONCE]
+            wanted = sa.select(*_COLUMNS, RESULTS.c.seq)
+            for result in self._read(
+                wanted.where(sa.or_(RESULTS.c.race_key.in_(asked), RESULTS.c.place_key.in_(asked)))
+            ):
+                found[result.race_key] = found[result.place_key] = result
+        return found
+
     def latest(self) -> int:
         """Return the number of the last revision, 0 where there is none."""
         return int(self._database.read(lambda c: c.execute(sa.select(LATEST)).scalar_one()))
@@ -134,6 +147,12 @@ class Results:
 
 
 LATEST = sa.select(sa.func.coalesce(sa.func.max(RESULTS.c.seq), 0)).scalar_subquery()
+
+
+def read_results(database: Database, where: sa.ColumnElement[bool]) -> list[RaceResult]:
+    """Return the revisions that a condition holds for, in the order they came in."""
+    wanted = sa.select(*_COLUMNS, RESULTS.c.seq).where(where).order_by(RESULTS.c.seq)
+    return [_VALUE(row, seq=row[-1]) for row in database.read(lambda connection: connection.execute(wanted).all())]
 
 
 def _predicted(connection: sa.Connection, result: RaceResult) -> int:

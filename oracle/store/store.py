@@ -17,6 +17,7 @@ from oracle.store.migrations import migrate
 from oracle.store.predictions import Predictions
 from oracle.store.results import Results
 from oracle.store.scorings import Scorings
+from oracle.store.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,17 @@ class Store:
             Unavailable: the database cannot be opened or written.
         """
         self.database = Database(address, patience=patience)
-        migrate(self.database)
+        try:
+            migrate(self.database)
+        except BaseException:
+            self.database.close()
+            raise
         self.predictions = Predictions(self.database)
         self.scorings = Scorings(self.database)
         self.results = Results(self.database)
         self.events = Events(self.database)
         self.experiments = Experiments(self.database)
+        self.trials = Trials(self.database)
 
     def pulse(self) -> Pulse:
         """Return how far results and experiments have come, in one cheap query.

@@ -9,6 +9,7 @@ import numpy as np
 
 from oracle.experiment.observed import ArmSeen, Observed, PairedRaces, SharePeriod, UserSums
 from oracle.experiment.plan import Plan, make
+from oracle.settings import ExperimentPolicy
 
 START = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 
@@ -22,6 +23,7 @@ def plan(**changes: Any) -> Plan:
         "mean": 0.55,
         "sd": 0.27,
         "rho": 0.95,
+        "policy": ExperimentPolicy(max_days=60.0),
         "started_at": START,
     }
     return make(**told | changes)

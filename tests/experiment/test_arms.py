@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import BadInput
-from oracle.experiment.arms import Difference, NoResult, compare, rerandomised
+from oracle.experiment.arms import Difference, NoResult, compare
 from oracle.experiment.observed import UserSums
+from tests.experiment import golden
 
 WHOLE = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.integers(-5, 5)), min_size=1, max_size=30)
 
@@ -84,12 +87,27 @@ def test_a_real_difference_is_seen():
     assert found.low > 0.0
 
 
-def test_users_split_anew_cry_wolf_less_often_than_alpha():
-    chance = np.random.default_rng(7)
-    n = 1.0 + chance.poisson(4, 1500)
-    alarms, told = rerandomised(chance.binomial(n.astype(int), 0.2).astype(float), n, 0.3, 200, 1)
-    assert told == 200
-    assert alarms / told <= 0.05
+def test_the_error_of_a_ratio_is_that_of_leaving_out_one_user_at_a_time():
+    y, n = (np.array(column) for column in zip(*golden.users(), strict=True))
+    arm = UserSums.of(y, n)
+    found = compare(arm, arm)
+    assert isinstance(found, Difference)
+    told = json.loads(golden.FILE.read_text("utf-8"))["ratio_error"]
+    assert found.error / np.sqrt(2.0) == pytest.approx(told, rel=0.01)
+
+
+def test_equal_arms_looked_at_forty_times_differ_in_fewer_than_one_test_of_twenty():
+    alarms = 0
+    days = [crowd(seed, 60, 0.3) for seed in range(400)]
+    chance = np.random.default_rng(6)
+    for _ in range(150):
+        arms, alarm = [UserSums(), UserSums()], False
+        for _ in range(40):
+            arms = [arm + days[chance.integers(len(days))] for arm in arms]
+            found = compare(*arms, planned=2000)
+            alarm = alarm or (isinstance(found, Difference) and not found.low <= 0.0 <= found.high)
+        alarms += alarm
+    assert alarms / 150 <= 0.05
 
 
 def test_a_user_whose_sum_is_not_a_number_is_refused():

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.experiment.assignment import arm, position, pseudonym
 
 KEY = b"a key of the house"
+GOLDEN_PLACE = 0.012831006454893204
+"""A running test would be mixed anew by another hash: this one may never change."""
 UNITS = st.text(min_size=1, max_size=40)
 PLACES = st.floats(0.0, 1.0, exclude_max=True)
 
@@ -55,3 +58,13 @@ def test_a_pseudonym_depends_on_the_key_and_shows_nothing_of_the_user():
     assert pseudonym("anna@example.org", KEY) != pseudonym("anna@example.org", b"other")
     assert len(pseudonym("anna", KEY)) == 32
     assert "anna" not in pseudonym("anna", KEY)
+
+
+def test_a_key_may_be_of_any_length():
+    keys = [b"k" * size for size in (0, 64, 65, 500)]
+    assert len({position("a", "anna", key) for key in keys}) == 4
+    assert len({pseudonym("anna", key) for key in keys}) == 4
+
+
+def test_places_stay_where_they_are_from_one_release_to_the_next():
+    assert position("spring", "anna", KEY) == pytest.approx(GOLDEN_PLACE, abs=1e-15)

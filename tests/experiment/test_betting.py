@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from oracle.errors import BadInput
 from oracle.experiment import betting
-from oracle.experiment.sequential import evidence_above, needed, running_intersection, widening
+from oracle.experiment.sequential import clusters_widening, evidence_above, needed, needed_to_bet, widening
+from tests.experiment import golden
 
+GOLDEN = json.loads(golden.FILE.read_text("utf-8"))
 BOUNDED = st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=60)
 
 
@@ -107,7 +110,36 @@ def test_evidence_against_a_rate_grows_only_above_it():
     assert alarms / 300 < 0.05
 
 
-def test_what_was_excluded_once_stays_excluded():
-    low, high = running_intersection(np.array([0.0, -1.0, 0.5]), np.array([1.0, 2.0, 0.9]))
-    assert low.tolist() == [0.0, 0.0, 0.5]
-    assert high.tolist() == [1.0, 1.0, 0.9]
+@given(BOUNDED)
+def test_what_was_excluded_once_stays_excluded(d: list[float]):
+    found = betting.sequence(np.array(d), np.arange(len(d) + 1), 10, 0.1)
+    assert (np.diff(found.low) >= 0.0).all()
+    assert (np.diff(found.high) <= 0.0).all()
+
+
+@given(BOUNDED, st.integers(1, 7))
+def test_looking_more_often_never_widens_the_bounds(d: list[float], step: int):
+    often, seldom = np.arange(1, len(d) + 1), np.array([*range(step, len(d), step), len(d)])
+    one, other = (betting.sequence(np.array(d), looks, 10, 0.1) for looks in (often, seldom))
+    assert one.low[-1] >= other.low[-1] - 2e-6
+    assert one.high[-1] <= other.high[-1] + 2e-6
+
+
+def test_the_bounds_are_those_that_were_worked_out_the_long_way():
+    told = GOLDEN["bounds"]
+    found = betting.sequence(np.array(golden.races(300)), np.array([300]), golden.PLANNED, golden.DEVIATION)
+    assert told["low"] <= found.low[0] <= told["low"] + told["step"]
+    assert told["high"] - told["step"] <= found.high[0] <= told["high"]
+
+
+def test_the_fewer_clusters_gave_an_error_the_wider_the_bounds():
+    wide = [clusters_widening(500, 500, 0.05, clusters) for clusters in (5, 20, 10_000)]
+    assert wide[0] > wide[1] > wide[2] == pytest.approx(widening(500, 500, 0.05), rel=1e-3)
+
+
+@given(st.floats(0.002, 0.2), st.floats(0.01, 0.5))
+def test_what_a_bettor_needs_is_where_his_fortune_has_grown_enough(effect: float, deviation: float):
+    n = needed_to_bet(effect, deviation, 0.05, 0.8)
+    bet = min(0.9, effect / deviation**2)
+    growth, noise = bet * effect - 0.5 * (bet * deviation) ** 2, bet * deviation
+    assert n * growth - 0.8416 * math.sqrt(n) * noise == pytest.approx(math.log(40), rel=1e-3)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import pytest
 
 from oracle.experiment.health import calibration, failures, guardrails, latency, sample_ratio, sample_ratio_once
-from oracle.experiment.observed import SharePeriod
+from oracle.experiment.observed import ArmSeen, SharePeriod
 from oracle.settings import GuardrailPolicy
+from tests.experiment import golden
 from tests.experiment.seen import arm, observed, paired
 
 POLICY = GuardrailPolicy()
@@ -39,6 +43,22 @@ def test_a_unit_in_an_arm_without_a_share_is_a_mismatch_at_once():
 def test_nobody_assigned_is_not_enough_evidence():
     assert sample_ratio([], 0.001).state == "not enough evidence"
     assert sample_ratio_once([]) is None
+
+
+def test_the_evidence_is_the_product_of_what_each_unit_was_predicted_with():
+    found = sample_ratio([SharePeriod((0.1,), (900, 140))], 0.001)
+    told = json.loads(golden.FILE.read_text("utf-8"))
+    assert found.value == pytest.approx(told["share_p"], rel=1e-6)
+
+
+def test_a_control_with_few_requests_makes_no_slow_challenger():
+    chance = np.random.default_rng(8)
+    breaches = 0
+    for _ in range(300):
+        few, many = (ArmSeen(n, 0, chance.lognormal(1.0, 1.5, n)) for n in (100, 3000))
+        strict = POLICY.model_copy(update={"max_p95_ratio": 1.0, "p95_slack_ms": 0.0})
+        breaches += latency(observed(paired([]), control=few, treatment=many), strict).state == "breach"
+    assert breaches <= 1
 
 
 def test_looking_at_the_ratio_all_day_cries_wolf_in_fewer_than_one_test_of_a_hundred():

@@ -17,7 +17,8 @@ from oracle.data.simulate import simulate
 from oracle.ensemble.about import About
 from oracle.errors import NotEnoughData
 from oracle.experiment import replay
-from oracle.experiment.replay import Hindsight, begin, by_country, judged, measured, sizes, trial
+from oracle.experiment.replay import by_country, judged, measured, sizes
+from oracle.experiment.trial import Hindsight, begin, trial
 from oracle.features.matrix import RaceMatrix
 from oracle.ranking.races import Bools, Floats, softmax
 from oracle.settings import EvaluationPolicy, ExperimentPolicy, GuardrailPolicy
@@ -53,15 +54,8 @@ def by_result(races: RaceMatrix) -> Floats:
 
 
 def by_form(races: RaceMatrix) -> Floats:
-    return np.nan_to_num(races.values[:, FORM.index(races.names)].astype(np.float64))
-
-
-class FORM:
-    """A feature of recent form, whichever this installation has."""
-
-    @staticmethod
-    def index(names: tuple[str, ...]) -> int:
-        return next(at for at, name in enumerate(names) if "recent" in name and "finish" in name)
+    recent = next(at for at, name in enumerate(races.names) if "recent" in name and "finish" in name)
+    return np.nan_to_num(races.values[:, recent].astype(np.float64))
 
 
 @cache

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import BadInput
-from oracle.experiment.sizing import NeverEnds, Question, in_time, paired, unpaired
+from oracle.experiment.sizing import NeverEnds, Question, Size, in_time, paired, point_rule, unpaired, users_needed
+from tests.experiment import golden
 
 ASKED = Question(mean=0.55, sd=0.27, effect=0.01)
 
@@ -48,20 +50,51 @@ def test_a_test_that_cannot_end_is_refused_with_what_would_work():
     in_time(paired(ASKED, 0.95), 70, 60)
 
 
-def test_the_effect_that_a_refusal_offers_does_end_in_time():
-    size = unpaired(ASKED, 0.1)
+@pytest.mark.parametrize(("rho", "races_per_day"), [(None, 3000), (0.5, 30), (0.95, 30), (0.99, 10), (0.995, 10)])
+def test_the_effect_that_a_refusal_offers_does_end_in_time(rho: float | None, races_per_day: float):
+    def size(effect: float) -> Size:
+        asked = Question(0.55, 0.27, effect)
+        return unpaired(asked, 0.1) if rho is None else paired(asked, rho)
+
     with pytest.raises(NeverEnds) as refused:
-        in_time(size, 3000, 60)
+        in_time(size(0.01), races_per_day, 60)
     offered = float(str(refused.value).split("an effect of ")[1].split("%")[0]) / 100.0
-    in_time(unpaired(Question(0.55, 0.27, offered * 1.01), 0.1), 3000, 60)
+    in_time(size(offered), races_per_day, 60)
+    with pytest.raises(NeverEnds):
+        in_time(size(0.98 * offered), races_per_day, 60)
 
 
 @pytest.mark.parametrize(
-    "told", [{"mean": 0.0}, {"sd": 1.5}, {"effect": 0.0}, {"alpha": 0.7}, {"power": 0.01}, {"mean": math.nan}]
+    "told",
+    [{"mean": 0.0}, {"sd": 1.5}, {"effect": 0.0}, {"alpha": 0.7}, {"power": 0.01}, {"mean": math.nan}],
 )
 def test_an_impossible_question_names_what_is_wrong(told: dict[str, float]):
     with pytest.raises(BadInput, match=next(iter(told))):
         Question(**{"mean": 0.55, "sd": 0.27, "effect": 0.01} | told)
+
+
+def test_both_designs_take_what_was_worked_out_the_long_way():
+    told = json.loads(golden.FILE.read_text("utf-8"))["races"]
+    assert unpaired(ASKED, 0.1).races == told["unpaired"]
+    assert paired(ASKED, 0.95).races == told["paired"]
+
+
+def test_the_required_rule_as_one_point_sees_nothing_and_passes_much():
+    found = point_rule(ASKED, 0.1, 1000)
+    assert found.power == pytest.approx(0.05, abs=0.01)
+    assert found.passes_worthless == pytest.approx(0.42, abs=0.01)
+
+
+def test_versions_that_hardly_differ_are_not_told_apart_in_as_few_races_as_their_variance_says():
+    size = paired(ASKED, 0.99)
+    assert size.races_anytime > 2.5 * size.races
+
+
+def test_a_rate_of_users_takes_as_many_as_any_other_mean():
+    once, anytime = users_needed(0.05, 0.1, 0.5, 0.05, 0.8)
+    # Lehr's rule: 16 p (1 - p) / difference^2 in each arm.
+    assert once == pytest.approx(2 * 16 * 0.05 * 0.95 / 0.005**2, rel=0.03)
+    assert anytime > once
 
 
 def test_equal_models_are_no_test():

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import BadInput
-from oracle.experiment.observed import Observed, PairedRaces
+from oracle.experiment.accuracy import clustered
+from oracle.experiment.observed import Observed, PairedRaces, SharePeriod
 from oracle.experiment.plan import make, read
-from oracle.experiment.simulate import differences
-from oracle.experiment.verdict import clustered, decide
+from oracle.experiment.simulate import SHIPPED, STOPPED, UNDECIDED, differences, ended
+from oracle.experiment.sizing import NeverEnds
+from oracle.experiment.verdict import decide
 from tests.experiment.seen import START, after, arm, observed, paired, plan
 
 POOL = differences(0.0854, seed=1, races=4000)
@@ -68,6 +70,14 @@ def test_a_breached_guardrail_stops_before_the_floors_are_reached_and_rolls_back
     assert "guardrail failures" in found.causes[0]
 
 
+def test_a_breach_is_said_and_rolls_back_also_where_the_sample_ratio_is_off():
+    broken = observed(paired(drawn(0.01, 50)), treatment=arm(300, failures=40), counts=(1800, 100))
+    found = decide(broken, plan(), after(2))
+    assert found.decision == "unhealthy"
+    assert found.rolls_back
+    assert any("guardrail failures" in cause for cause in found.causes)
+
+
 def test_time_that_runs_out_without_a_decision_stops_and_does_not_undo_one():
     assert decide(observed(paired(drawn(0.004, 300))), plan(), after(61)).decision == "stop"
     assert decide(observed(paired(drawn(0.01, 2500))), plan(), after(61)).decision == "ship"
@@ -89,12 +99,33 @@ def test_meetings_that_err_together_hold_a_verdict_back():
     # Every race of a meeting says the same: what looks like 2,400 races is 30.
     by_meeting = np.repeat(drawn(0.02, 30, seed=2), 80)
     races = paired(by_meeting, per_meeting=80)
-    interval, effect = clustered(races, 0.05)
+    interval, effect = clustered(races, 1892, 0.05)
     assert effect is not None
     assert effect > 20
     assert interval is not None
     assert interval[0] < 0 < interval[1]
     assert decide(observed(races), plan(), after(30)).decision != "ship"
+
+
+def test_a_few_meetings_ship_nothing_however_many_races_they_have():
+    found = decide(observed(paired(drawn(0.02, 2500), per_meeting=700)), plan(), after(30))
+    assert found.decision == "continue"
+    assert "4 meetings" in found.causes[0]
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.0055, 0.011])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_rule_that_is_simulated_is_the_rule_that_decides(effect: float, seed: int):
+    d = drawn(effect, 3784, seed)
+    end, when, _ = ended(d, plan().size, races_per_look=20, per_meeting=8)
+    early = plan(policy=plan().policy.model_copy(update={"min_days": 0.0, "max_days": 1e6}))
+    word = {UNDECIDED: "continue", SHIPPED: "ship", STOPPED: "stop"}[end]
+
+    def said(races: int) -> str:
+        return decide(observed(paired(d[:races], days=races / 20.0)), early, after(races / 20.0)).decision
+
+    assert said(when) == word
+    assert said(max(when - 20, 20)) == "continue"
 
 
 def test_an_aa_test_never_ships_and_calls_a_difference_unhealthy():
@@ -115,6 +146,23 @@ def test_races_add_in_the_order_in_which_they_became_known(first: list[float], s
     assert len(both) == len(first) + len(second)
     assert (np.diff(both.known_at) >= 0).all()
     assert both.difference.sum() == pytest.approx(sum(first) + sum(second), abs=1e-9)
+
+
+def test_what_two_days_saw_adds_to_what_both_saw():
+    d = drawn(0.01, 2500)
+    whole = paired(d)
+    cut = [PairedRaces(*(getattr(whole, n)[part] for n in whole.__dataclass_fields__)) for part in HALVES]
+    days = [observed(part, counts=(900, 100), control=arm(900), treatment=arm(100)) for part in cut]
+    both = days[0] + days[1]
+    assert both.periods == (SharePeriod((0.1,), (1800, 200)),)
+    assert both.predictions == 2000
+    assert both.control.metrics["click"].users == 360
+    one, other = (decide(seen, plan(), after(30)) for seen in (both, observed(whole)))
+    assert one.accuracy.as_dict() == other.accuracy.as_dict()
+    assert (both + Observed()).races.difference.tolist() == whole.difference.tolist()
+
+
+HALVES = (slice(0, 1100), slice(1100, None))
 
 
 def replace_keys(races: PairedRaces) -> PairedRaces:
@@ -145,6 +193,23 @@ def test_an_impossible_plan_is_refused_with_its_reason(changes: dict[str, object
     told = plan().model_dump() | {"started_at": START} | changes
     with pytest.raises(BadInput, match=what):
         make(**told)
+
+
+def test_a_plan_whose_time_ends_before_its_floor_is_refused():
+    policy = plan().policy.model_copy(update={"max_days": 5.0, "floors": "both"})
+    with pytest.raises(BadInput, match="max_days 5 ends"):
+        plan(policy=policy)
+
+
+def test_a_plan_that_cannot_end_in_its_time_is_refused_with_what_would_work():
+    with pytest.raises(NeverEnds, match="60 days"):
+        plan(races_per_day=20.0).must_end()
+    plan(races_per_day=100.0).must_end()
+    plan().must_end()
+
+
+def test_time_that_runs_out_is_not_called_evidence():
+    assert "not enough evidence" in decide(observed(paired(drawn(0.004, 300))), plan(), after(61)).causes[0]
 
 
 def test_a_text_that_is_no_plan_is_refused():

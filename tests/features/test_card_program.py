@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.data.cards import cards_of
-from oracle.features import build, program, registry
+from oracle.features import build, operations, program, registry
 from oracle.features.feature import Feature, Missing, Source
 from oracle.features.keys import PARTS, SEPARATOR
 from oracle.features.ledgers import LEDGERS
@@ -137,7 +137,7 @@ def test_many_cards_at_once_go_the_long_way(cards: list[RaceCard], state: State,
 @pytest.mark.parametrize("feature_set", SETS)
 def test_what_features_share_is_done_once(feature_set: str):
     steps = [tuple(step[1:]) for stage in program.program(feature_set).stages for step in stage.steps]
-    constants = [step for step in steps if step[0] == program.CONSTANT]
+    constants = [step for step in steps if step[0] == operations.CONSTANT]
     assert len(set(steps) - set(constants)) == len(steps) - len(constants)
     assert len(steps) < 5 * len(registry.features(feature_set))
 

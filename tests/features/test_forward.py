@@ -117,7 +117,7 @@ def test_no_state_once_given_is_changed_by_what_is_told_later() -> None:
     v = village()
     before = {k: a.tobytes() for k, a in v.base.dump().items()}
     known, given_out = Forward.of(v.base), []
-    for seq, race_id in enumerate(reversed(v.later), start=1):
+    for seq, race_id in enumerate(list(v.later)[24::-1], start=1):
         known = known.after([v.told(race_id, seq)])
         given_out.append((known.state, {k: a.tobytes() for k, a in known.state.dump().items()}))
     assert {k: a.tobytes() for k, a in v.base.dump().items()} == before
@@ -156,6 +156,23 @@ def test_one_race_told_under_two_keys_counts_once_as_it_was_told_last() -> None:
     again = v.told("by course and minute", 9, corrected(v.later[race_id]).assign(race_id="by course and minute"))
     known = Forward.of(v.base).after([v.told(race_id, 1), v.told(other, 2), again])
     assert sorted(each.key for each in known.races) == sorted(["by course and minute", other])
+
+
+def test_a_race_told_by_names_and_then_by_ids_counts_once() -> None:
+    v = village()
+    race_id = next(iter(v.later))
+    nameless = v.later[race_id].assign(horse_id=None, race_id="by course and minute")
+    known = Forward.of(v.base).after([v.told("by course and minute", 1, nameless), v.told(race_id, 2)])
+    assert_equal_books(known.state, v.whole([v.later[race_id]]))
+
+
+def test_two_races_off_at_once_with_a_name_in_common_are_two_races() -> None:
+    v = village()
+    one, other = list(v.later)[:2]
+    table = v.later[other].assign(off=v.later[one]["off"].iloc[0])
+    table["horse"] = [v.later[one]["horse"].iloc[0], *table["horse"].iloc[1:]]
+    known = Forward.of(v.base).after([v.told(one, 1), v.told(other, 2, table)])
+    assert len(known.races) == 2
 
 
 def test_runners_told_by_name_are_booked_under_the_id_their_name_last_ran_under() -> None:

@@ -38,7 +38,7 @@ FLOORS: dict[str, int] = {
             f"oracle.experiment.{n}"
             for n in (
                 *("assignment", "sizing", "sequential", "betting", "observed", "arms", "health", "plan"),
-                *("verdict", "simulate", "pictures", "report"),
+                *("accuracy", "verdict", "simulate", "resplit", "pictures", "report"),
             )
         ),
         1,
@@ -73,10 +73,12 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.store": 3,
+    "oracle.experiment.evidence": 3,
+    "oracle.experiment.conduct": 4,
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
-    "oracle.experiment.replay": 4,
+    **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     # 5: the edges
     "oracle.cli": 5,
     "jobs": 5,

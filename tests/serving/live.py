@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from oracle.store import Prediction, Store, embedded
 from tests.serving.clusters import BIN, fast_ingress, free_ports, ray_folder, running, wait_until_healthy
@@ -65,7 +65,7 @@ class Live:
 
     def health(self) -> dict[str, Any]:
         """Return the health of some replica."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v1/health", timeout=10) as told:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v1/health", timeout=60) as told:
             found: dict[str, Any] = json.load(told)
             return found
 

@@ -11,13 +11,9 @@ from typing import Any
 
 import pytest
 
-from oracle.ensemble.race_model import RaceModel
 from oracle.experiment.assignment import position
-from oracle.serving.body import read_card
-from oracle.serving.kit import Kit
-from oracle.serving.wiring import GatewayArgs, gateway, wire, with_key
+from oracle.serving.wiring import GatewayArgs, wire, with_key
 from tests.serving import small_model
-from tests.serving.clusters import ask
 from tests.serving.conftest import World
 from tests.serving.live import Live, Users, live
 from tests.tracking.stores import fresh_home
@@ -63,7 +59,8 @@ def warm(cluster: Live, card: dict[str, Any]) -> None:
     cluster.until(shares_are(1.0), 2)
     good: set[str] = set()
     with Users(cluster, card, rate=20) as users:
-        for _ in range(2000):
+        until = time.monotonic() + 120  # a circuit that stays open after trials that fail takes its time
+        while time.monotonic() < until:
             told = cluster.health()
             if told["routing"]["slots"][1]["circuit"] == "closed":
                 good.add(told["replica"])
@@ -143,20 +140,3 @@ def test_a_gateway_that_is_killed_under_load_loses_no_answer(cluster: Live, card
     assert set(told) <= set(rows)
     races = Counter(rows[name].race_key for name in told)
     assert set(races.values()) == {1}
-
-
-def test_members_spread_out_answer_to_the_last_bit(home: Path, tmp_path: Path, card: dict[str, Any]):
-    standing = gateway(wire(GatewayArgs(home=home)), Kit())
-    model = standing.slot.held().model
-    assert isinstance(model, RaceModel)
-    with live(home, tmp_path / "log", replicas=1, args={"composition": "distributed", "challengers": 0}) as spread:
-        assert model.market is not None
-        for name in {**model.form.used, **model.market.used}:
-            spread.until(lambda _, name=name: bool(spread.processes(f"member-{name}")), 1, seconds=120)
-        for number in range(20):
-            body = json.dumps({**card, "race_id": f"spread-{number}"}).encode()
-            told = ask(spread.port, "POST", "/v1/predict", body, {"content-type": "application/json"}).json()
-            [said] = model.predict([read_card(body).as_card()])
-            assert [(r["score"], r["win"], r["place"]) for r in told["runners"]] == [
-                (r.score, r.win, r.place) for r in said.runners
-            ]

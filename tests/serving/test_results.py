@@ -19,7 +19,8 @@ from oracle.race import COLUMNS
 from oracle.serving import http, outcomes
 from oracle.serving.messages import EXAMPLE as CARD
 from oracle.serving.messages import RefusalMessage
-from oracle.serving.results import EXAMPLE, MAX_RACES, MalformedResults, read_results, take
+from oracle.serving.result_messages import EXAMPLE, MAX_RACES
+from oracle.serving.results import MalformedResults, read_results, take
 from oracle.store import Store, embedded
 from tests.serving.calls import Answer, call
 

@@ -9,15 +9,15 @@ import orjson
 import pytest
 
 from oracle.serving.events import EventMessage, EventsMessage, EventsReceipt
-from oracle.serving.results import (
+from oracle.serving.result_messages import (
     RaceMessage,
     RefusedRow,
     ResultReceipt,
     ResultsMessage,
     ResultsReceipt,
     RunnerResult,
-    read_results,
 )
+from oracle.serving.results import read_results
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
 SENT = re.findall(r"-d '(\{.*?\})'\n", TEXT, re.DOTALL)

@@ -12,8 +12,8 @@ from tests.store.postgres import PostgreSQL, running
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
-    with running(tmp_path_factory.mktemp("postgres")) as server:
+def postgres() -> Iterator[PostgreSQL]:
+    with running() as server:
         yield server
 
 

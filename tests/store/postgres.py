@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -104,28 +104,30 @@ class PostgreSQL:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[PostgreSQL]:
-    """Start a server of our own under `folder`, and stop it in the end; skip, with the reason, where there is none."""
+def running() -> Iterator[PostgreSQL]:
+    """Start a server in a folder of its own, and stop it in the end; skip, with the reason, where there is none.
+
+    The folder is none of pytest's: those are closed to the server's user.
+    """
     programs = _programs()
     if programs is None:
         pytest.skip("no PostgreSQL on this machine: neither initdb on the path nor /usr/lib/postgresql")
-    if os.getuid() == 0:
-        try:
-            owner = pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("PostgreSQL does not run as root, and there is no user postgres to run it as")
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-        for above in [*folder.parents][:-2]:  # it must be able to reach its folder
-            with suppress(PermissionError):
-                above.chmod(above.stat().st_mode | 0o011)
-    elif sys.platform == "win32":
-        pytest.skip("PostgreSQL is started here the way of Unix")
-    server = PostgreSQL(folder / "data", programs)
-    server.make()
-    server.start()
+    folder = Path(tempfile.mkdtemp(prefix="oracle-postgres-"))
     try:
-        with server.connect("postgres") as connection:
-            connection.execute("CREATE DATABASE oracle")
-        yield server
+        if os.getuid() == 0:
+            try:
+                owner = pwd.getpwnam("postgres")
+            except KeyError:
+                pytest.skip("PostgreSQL does not run as root, and there is no user postgres to run it as")
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        server = PostgreSQL(folder / "data", programs)
+        server.make()
+        server.start()
+        try:
+            with server.connect("postgres") as connection:
+                connection.execute("CREATE DATABASE oracle")
+            yield server
+        finally:
+            server.stop()
     finally:
-        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

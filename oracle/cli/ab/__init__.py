@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from oracle.cli.ab.aa import aa
 from oracle.cli.ab.plan import plan
+from oracle.cli.ab.ramp import ramp
 from oracle.cli.ab.replay import replay
+from oracle.cli.ab.report import report
 from oracle.cli.ab.simulate import simulate
+from oracle.cli.ab.start import start
+from oracle.cli.ab.status import status
+from oracle.cli.ab.stop import stop
 
 ab = typer.Typer(
     name="ab",
@@ -15,5 +21,5 @@ ab = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (plan, simulate, replay):
+for command in (plan, simulate, replay, start, status, ramp, stop, report, aa):
     ab.command()(command)

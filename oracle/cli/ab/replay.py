@@ -42,6 +42,7 @@ def replay(
     """
     from oracle.ensemble.race_model import RaceModel  # here, so that `oracle --help` does not wait for MLflow
     from oracle.experiment import replay as room
+    from oracle.experiment.trial import trial
     from oracle.registry.lifecycle import download
     from oracle.registry.versions import resolve
     from oracle.tracking.connection import connect
@@ -53,7 +54,7 @@ def replay(
     tracking = connect(settings)
     versions = [resolve(tracking, word) for word in (control, treatment)]
     one, other = (RaceModel.load(download(tracking, v, settings.root / "models")) for v in versions)
-    found = room.trial(
+    found = trial(
         data,
         one,
         other,
@@ -147,4 +148,4 @@ def _row(name: str, part: Mapping[str, Any]) -> str:
 
 
 def _clustered(bounds: tuple[float, float] | None) -> str:
-    return "" if bounds is None else f"; one look, by meeting [{bounds[0]:+.4f}, {bounds[1]:+.4f}]"
+    return "" if bounds is None else f"; by meeting [{bounds[0]:+.4f}, {bounds[1]:+.4f}]"

@@ -30,27 +30,34 @@ def simulate(
         float | None, typer.Option(help="Improvement the test is planned for; default: the setting.")
     ] = None,
     races_per_day: Annotated[int, typer.Option(min=1, help="Races with results a day.")] = 20,
+    races_per_meeting: Annotated[int, typer.Option(min=1, help="Races of a meeting.")] = 8,
+    alike: Annotated[
+        float,
+        typer.Option(help="Share of the decisive races that their meeting decides, 0 to 1; 0: races are independent."),
+    ] = 0.0,
     alpha: Alpha = None,
     power: Power = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random; default: the setting.")] = None,
     json: Json = False,
 ) -> None:
     """Play many tests of two versions on invented races, by the rule that decides on live traffic."""
-    from oracle.experiment.simulate import HORIZON
     from oracle.experiment.simulate import simulate as play
+    from oracle.experiment.simulate import until
     from oracle.experiment.sizing import paired
 
     if looks not in (*LOOKS, "once"):
         raise BadInput("no such rhythm of looks", value=looks, allowed=", ".join((*LOOKS, "once")))
     settings = load()
     size = paired(question(settings.experiment, mean, sd, wanted, alpha, power), rho)
-    step = int(HORIZON * size.races) + 1 if looks == "once" else LOOKS[looks] * races_per_day
+    step = until(size) if looks == "once" else LOOKS[looks] * races_per_day
     found = play(
         size,
         effect,
         races_per_look=step,
         reps=reps,
         seed=settings.seed if seed is None else seed,
+        per_meeting=races_per_meeting,
+        alike=alike,
         progress=bars,
     )
     emit(found.as_dict() | {"looks": looks}, json=json, text=lambda: _text(found))
@@ -65,4 +72,4 @@ def _text(found: Outcome) -> str:
   stop       {found.stopped:7.1%}
   undecided  {found.undecided:7.1%}
   within the {found.planned_races:,} planned races {found.shipped_by_plan:.1%} shipped
-  a z-test at every look would have called {found.repeated_z:.1%} better"""
+  a z-test at every look would have called {found.repeated_z:.1%} different, {found.repeated_z_better:.1%} better"""
