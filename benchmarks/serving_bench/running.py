@@ -39,7 +39,7 @@ def free_port() -> int:
 def own_ports() -> dict[str, str]:
     """Return free ports for what Ray would put on the same port in every cluster.
 
-    HAProxy sends to this "fallback proxy" while no replica is up: on one port, two clusters would answer for each other.
+    HAProxy sends to this "fallback proxy" while no replica is up: on one port two clusters answer for each other.
     """
     return {f"RAY_SERVE_FALLBACK_PROXY_{kind}_PORT": str(free_port()) for kind in ("HTTP", "GRPC")}
 
