@@ -36,6 +36,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def own_ports() -> dict[str, str]:
+    """Return free ports for what Ray would put on the same port in every cluster.
+
+    HAProxy sends to this "fallback proxy" while no replica is up: on one port two clusters answer for each other.
+    """
+    return {f"RAY_SERVE_FALLBACK_PROXY_{kind}_PORT": str(free_port()) for kind in ("HTTP", "GRPC")}
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A contestant that runs."""
@@ -81,7 +89,7 @@ def start(contestant: Contestant, python: str, logs: Path) -> Server:
         NotStarted: a command that prepares it failed.
     """
     port = free_port()
-    environment = {**os.environ, **contestants.variables(contestant, python)}
+    environment = {**os.environ, **contestants.variables(contestant, python), **own_ports()}
     log = logs / f"{contestant.name}.log"
     with log.open("wb") as out:
         for command in contestant.prepare:
