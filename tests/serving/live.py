@@ -45,6 +45,8 @@ class Live:
 
     port: int
     dashboard: int
+    metrics: int
+    """Where Prometheus scrapes the node."""
     session: int
     home: Path
     document: dict[str, Any]
@@ -66,6 +68,19 @@ class Live:
     def health(self) -> dict[str, Any]:
         """Return the health of some replica."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v1/health", timeout=60) as told:
+            found: dict[str, Any] = json.load(told)
+            return found
+
+    def scraped(self) -> str:
+        """Return what Prometheus sees of the node."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=30) as told:
+            return str(told.read().decode())
+
+    def post(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Post a document and return the answer."""
+        body, headers = json.dumps(document).encode(), {"content-type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers, method="POST")
+        with urllib.request.urlopen(request, timeout=60) as told:
             found: dict[str, Any] = json.load(told)
             return found
 
@@ -125,7 +140,7 @@ def live(
     args: Mapping[str, Any] | None = None,
 ) -> Iterator[Live]:
     """Bring the repository's own serve_config.yaml up on a cluster of its own, with another app where one is named."""
-    port, head, dashboard, client, agent = free_ports(5)
+    port, head, dashboard, client, agent, metrics = free_ports(6)
     document: dict[str, Any] = yaml.safe_load((REPOSITORY / "serve_config.yaml").read_text())
     document["http_options"]["port"] = port
     application = document["applications"][0]
@@ -148,10 +163,10 @@ def live(
         }
         start = [BIN / "ray", "start", "--head", "--block", "--disable-usage-stats", "--num-cpus=4", f"--port={head}"]
         start += [f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}", "--node-ip-address=127.0.0.1"]
-        start += [f"--dashboard-agent-listen-port={agent}", f"--temp-dir={folder}"]
+        start += [f"--dashboard-agent-listen-port={agent}", f"--temp-dir={folder}", f"--metrics-export-port={metrics}"]
         with running(start, environment, log) as process:
             _until_listening(dashboard)
-            found = Live(port, dashboard, process.pid, home, document)
+            found = Live(port, dashboard, metrics, process.pid, home, document)
             _until_taken(found, application["deployments"])
             wait_until_healthy(port, log)
             found.until(lambda _: True, replicas)

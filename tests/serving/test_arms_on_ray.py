@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from collections import Counter
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from oracle.experiment import conduct
 from oracle.experiment.assignment import position
+from oracle.experiment.plan import make
 from oracle.serving.wiring import GatewayArgs, wire, with_key
 from tests.serving import small_model
 from tests.serving.conftest import World
@@ -19,6 +22,7 @@ from tests.serving.live import Live, Users, live
 from tests.tracking.stores import fresh_home
 
 pytestmark = pytest.mark.cluster
+RESULTS_IN_FORM = 5.0
 IN_FORCE = 2.0
 """Seconds in which a change is in force on every replica."""
 
@@ -121,6 +125,51 @@ def test_a_challenger_that_breaks_costs_nobody_an_answer(
     assert set(reasons) <= {*why, "open"}, reasons
     if trouble == "kill":
         assert not set(victims) & set(cluster.processes("treatment"))
+
+
+def test_a_result_is_in_the_form_of_every_replica_within_five_seconds(cluster: Live, card: dict[str, Any]):
+    order = [r for r in card["runners"] if not r.get("withdrawn")]
+    runners = [{"horse": r["horse"], "horse_id": r["horse_id"], "position": i} for i, r in enumerate(order, 1)]
+    told = cluster.post(
+        "/v1/results",
+        {"races": [{"race_id": "run-1", "course": card["course"], "off": card["off"], "runners": runners}]},
+    )
+    [race] = told["races"]
+    assert race["what"] == "new"
+    assert cluster.until(lambda health: health["form"]["seq"] >= race["seq"], 2) < RESULTS_IN_FORM
+    again = cluster.post("/v1/predict", card)
+    assert any("hindsight" in note for note in again["notes"])  # the form now knows a race at that very off
+
+
+def test_a_challenger_that_breaches_a_guardrail_loses_its_traffic_by_itself(
+    cluster: Live, card: dict[str, Any], home: Path
+):
+    warm(cluster, card)
+    cluster.put({"control": {}})
+    store = cluster.store
+    told = {"mean": 0.5, "sd": 0.3, "control": "1", "treatments": ("2",), "shares": (1.0,)}
+    conduct.begin(store, make(name="guarded", started_at=dt.datetime.now(dt.UTC), **told), "test")
+    cluster.until(lambda health: health["routing"]["experiment"] == "guarded", 2)
+    with Users(cluster, {**card, "race_name": "raise"}, rate=30) as users:
+        cluster.until(lambda health: health["routing"]["experiment"] is None, 2, seconds=90)
+    assert users.failed == []
+    ended = store.experiments.get("guarded")
+    assert ended is not None
+    assert ended.status == "rolled_back"
+    assert "failures" in (ended.reason or "")
+    assert store.experiments.changes("guarded")[-1].actor == "guardrail"
+    store.close()
+
+
+def test_prometheus_sees_requests_latency_and_fallbacks_by_arm(cluster: Live, card: dict[str, Any]):
+    wanted = ("ray_oracle_requests", "ray_oracle_latency_ms_bucket", "ray_oracle_fallbacks", "ray_oracle_form_seq")
+    seen = ""
+    with Users(cluster, card, rate=10):
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not all(name in seen for name in wanted):
+            seen = cluster.scraped()
+    assert [name for name in wanted if name not in seen] == []
+    assert 'arm="control"' in seen
 
 
 def test_a_gateway_that_is_killed_under_load_loses_no_answer(cluster: Live, card: dict[str, Any]):
