@@ -6,6 +6,21 @@ import hashlib
 from collections.abc import Sequence
 
 MOST_KEY = hashlib.blake2b.MAX_KEY_SIZE
+CONTROL = "control"
+
+
+def arm_name(number: int) -> str:
+    """Return the name of an arm: 0 is the control, 1 the first challenger.
+
+    >>> arm_name(0), arm_name(1), arm_name(2)
+    ('control', 'treatment', 'treatment-2')
+    """
+    return CONTROL if number == 0 else "treatment" if number == 1 else f"treatment-{number}"
+
+
+def arm_names(challengers: int) -> tuple[str, ...]:
+    """Return the names of so many challengers, also those of their deployments."""
+    return tuple(arm_name(number) for number in range(1, challengers + 1))
 
 
 def position(experiment: str, unit: str, key: bytes) -> float:

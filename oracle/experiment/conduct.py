@@ -12,7 +12,8 @@ from typing import Any
 
 from oracle.errors import BadInput, NotEnoughData, Refused
 from oracle.experiment import report
-from oracle.experiment.evidence import CONTROL, Felt, observed, paired_races, recent
+from oracle.experiment.assignment import CONTROL, arm_names
+from oracle.experiment.evidence import Felt, observed, paired_races, recent
 from oracle.experiment.health import Finding, calibration, failures, latency
 from oracle.experiment.plan import Plan, read
 from oracle.experiment.report import Challenge
@@ -78,15 +79,6 @@ class Standing:
     def page(self) -> str:
         """Return the same as one HTML page with pictures."""
         return report.page(self.plan, self.experiment.status, self.challenges, self.log)
-
-
-def arm_names(challengers: int) -> tuple[str, ...]:
-    """Return the arms of so many challengers.
-
-    >>> arm_names(2)
-    ('treatment', 'treatment-2')
-    """
-    return tuple("treatment" if k == 1 else f"treatment-{k}" for k in range(1, challengers + 1))
 
 
 def begin(store: Store, plan: Plan, actor: str) -> Experiment:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from oracle.experiment.assignment import CONTROL, arm_names
 from oracle.experiment.observed import ArmSeen, Observed, PairedRaces, SharePeriod, UserSums
 from oracle.experiment.plan import Plan
 from oracle.experiment.resplit import Users
@@ -34,7 +35,6 @@ MOST_LATENCIES = 20_000
 SETTLING = dt.timedelta(seconds=5)
 """After a change of shares in which a replica may still go by the old ones: units first seen then are not counted."""
 STARTED_WORDS = frozenset(str(status) for status in STARTED)
-CONTROL = "control"
 LOADING = "absent"
 """The fallback of a challenger that does not hold its version yet: it has failed nobody."""
 ACTS = ("view", "click", "follow", "bet")
@@ -294,7 +294,7 @@ def share_periods(
         arms: How many there are, the control included.
     """
     begins = [(change.at, change.shares) for change in changes if len(change.shares) == arms - 1]
-    names = {name: i for i, name in enumerate((CONTROL, *_challengers(arms - 1)))}
+    names = {name: i for i, name in enumerate((CONTROL, *arm_names(arms - 1)))}
     counts = [[0] * arms for _ in begins]
     moments = [at for at, _ in begins]
     for at, arm in first_seen.values():
@@ -306,7 +306,3 @@ def share_periods(
         for (_, shares), count in zip(begins, counts, strict=True)
         if sum(count)
     )
-
-
-def _challengers(count: int) -> tuple[str, ...]:
-    return tuple("treatment" if k == 1 else f"treatment-{k}" for k in range(1, count + 1))

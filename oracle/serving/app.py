@@ -13,6 +13,7 @@ from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from oracle.ensemble.race_model import RaceModel
+from oracle.experiment.assignment import arm_names
 from oracle.features.matrix import RaceMatrix
 from oracle.race import RaceCard
 from oracle.ranking.races import Floats
@@ -22,7 +23,6 @@ from oracle.serving.exporter import Exporter
 from oracle.serving.members import AskMember
 from oracle.serving.registered import Registered
 from oracle.serving.replicas import ChallengerProcess, GatewayProcess, MemberProcess
-from oracle.serving.routing import arm_names
 from oracle.serving.version import Target
 from oracle.serving.wiring import REPLICA_ENVIRONMENT, GatewayArgs, Wiring, wire, with_key
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from oracle.errors import OracleError
+from oracle.experiment.assignment import CONTROL, position
 from oracle.experiment.assignment import arm as arm_of
-from oracle.experiment.assignment import position
 from oracle.race import RaceCard
 from oracle.serving.answers import AnswerCache, signed, written
 from oracle.serving.caller import NOBODY, Caller
@@ -38,7 +38,7 @@ from oracle.serving.request import (
     told_by_challenger,
     told_by_control,
 )
-from oracle.serving.routing import CONTROL, InForce, Routing, Running, assigned, in_force, read_routing
+from oracle.serving.routing import InForce, Routing, Running, assigned, in_force, read_routing
 from oracle.serving.scoring import Scored, card_key
 from oracle.serving.shadow import Shadow, Work
 from oracle.serving.slot import Loaded, Slot

@@ -9,9 +9,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from oracle.errors import OracleError
+from oracle.experiment.assignment import CONTROL
 from oracle.serving.gateway import Gateway
 from oracle.serving.messages import ModelMessage
-from oracle.serving.routing import CONTROL
 
 
 class _Message(BaseModel):

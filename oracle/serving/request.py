@@ -8,13 +8,14 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from oracle.experiment.assignment import CONTROL
 from oracle.race import RaceCard
 from oracle.ranking.plackett_luce import Discount
 from oracle.serving.body import read_card
 from oracle.serving.caller import Caller
 from oracle.serving.challenger import Fallback, Reply
 from oracle.serving.messages import CardMessage, ModelMessage
-from oracle.serving.routing import CONTROL, InForce
+from oracle.serving.routing import InForce
 from oracle.serving.scoring import Scored, card_key, runner_rows
 from oracle.serving.slot import Loaded
 from oracle.store import Prediction, Scoring, race_key

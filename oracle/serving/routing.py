@@ -14,9 +14,9 @@ from typing import Any, Literal, Protocol, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from oracle.errors import BadSetting
+from oracle.experiment.assignment import CONTROL, arm_name
 from oracle.serving.version import Target, VersionName, Weights
 
-CONTROL = "control"
 MOST_CHALLENGERS = 8
 
 
@@ -115,20 +115,6 @@ class InForce:
     def shares(self) -> tuple[float, ...]:
         """Share of each challenger."""
         return tuple(arm.share for arm in self.arms)
-
-
-def arm_name(number: int) -> str:
-    """Return the name of the challenger of that number, from 1.
-
-    >>> arm_name(1), arm_name(2)
-    ('treatment', 'treatment-2')
-    """
-    return "treatment" if number == 1 else f"treatment-{number}"
-
-
-def arm_names(challengers: int) -> tuple[str, ...]:
-    """Return the names of so many challengers."""
-    return tuple(arm_name(number) for number in range(1, challengers + 1))
 
 
 def read_routing(wanted: object, *, challengers: int) -> Routing:

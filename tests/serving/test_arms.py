@@ -12,13 +12,13 @@ import orjson
 import pytest
 
 from oracle.errors import Unavailable
+from oracle.experiment.assignment import CONTROL
 from oracle.serving.caller import NOBODY, Caller
 from oracle.serving.challenger import Asking
 from oracle.serving.gateway import Gateway
 from oracle.serving.health import health_of
 from oracle.serving.kit import Kit
 from oracle.serving.query import Query
-from oracle.serving.routing import CONTROL
 from oracle.serving.shadow import ShadowPolicy
 from oracle.serving.tending import Tasks, look, tend
 from oracle.store import Experiment, Store, embedded

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import BadSetting
-from oracle.experiment.assignment import arm, position
-from oracle.serving.routing import CONTROL, InForce, Routing, arm_names, assigned, in_force, read_routing
+from oracle.experiment.assignment import CONTROL, arm, arm_names, position
+from oracle.serving.routing import InForce, Routing, assigned, in_force, read_routing
 
 KEY = b"k" * 32
 USERS = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=50)
