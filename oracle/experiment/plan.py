@@ -136,5 +136,7 @@ def make(**told: Any) -> Plan:
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    where, given = ".".join(str(part) for part in first["loc"]), first.get("input")
+    said = str(first["msg"]).removeprefix("Value error, ")
+    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where}: {said}{shown}" if where else said

@@ -42,4 +42,6 @@ def write(file: Path, page: str) -> None:
     try:
         file.write_text(page, "utf-8")
     except OSError as error:
-        raise BadInput(f"the page cannot be written: {error}", value=file, next_step="name another file") from error
+        raise BadInput(
+            f"the page cannot be written: {error}", value=str(file), next_step="name another file"
+        ) from error

@@ -125,7 +125,9 @@ def _measured(file: Path | None, given: Mapping[str, float | None], *, aa: bool)
             found |= {name: float(told[name]) for name in MEASURED if told.get(name) is not None}
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise UnreadableFile(
-                f"not the document of a replay: {error}", value=file, next_step="oracle ab replay ... --json > FILE"
+                f"not the document of a replay: {error}",
+                value=str(file),
+                next_step="oracle ab replay ... --json > FILE",
             ) from error
     found |= {name: value for name, value in given.items() if value is not None}
     missing = [name for name in MEASURED if name not in found and not aa]
