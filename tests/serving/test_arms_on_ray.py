@@ -164,12 +164,13 @@ def test_a_challenger_that_breaches_a_guardrail_loses_its_traffic_by_itself(
 def test_prometheus_sees_requests_latency_and_fallbacks_by_arm(cluster: Live, card: dict[str, Any]):
     wanted = ("ray_oracle_requests", "ray_oracle_latency_ms_bucket", "ray_oracle_fallbacks", "ray_oracle_form_seq")
     seen = ""
-    with Users(cluster, card, rate=10):
+    warm(cluster, card)
+    with Users(cluster, {**card, "race_name": "raise"}, rate=10):
         until = time.monotonic() + 60
         while time.monotonic() < until and not all(name in seen for name in wanted):
             seen = cluster.scraped()
     assert [name for name in wanted if name not in seen] == []
-    assert 'arm="control"' in seen
+    assert 'arm="treatment"' in seen
 
 
 def test_a_gateway_that_is_killed_under_load_loses_no_answer(cluster: Live, card: dict[str, Any]):
