@@ -21,6 +21,8 @@ from oracle.experiment.plan import Plan
 from oracle.experiment.sequential import needed, needed_to_bet
 
 Decision = Literal["ship", "stop", "continue", "unhealthy"]
+WHOLE_DAYS = 1.0
+"""Days after which the races seen tell the rate of races better than the plan does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,8 @@ def days_left(c: _Context) -> float | None:
     """Return about how many days until the nearer of the two decisions, at the rate seen so far."""
     floor = _floor_left(c)
     a, wanted = c.accuracy, c.plan.question.difference
-    rate = a.races / c.days if c.days > 0 and a.races else c.plan.races_per_day
+    planned = c.plan.races_per_day
+    rate = a.races / c.days if a.races and c.days > 0 and (c.days >= WHOLE_DAYS or planned is None) else planned
     if c.plan.mode == "aa" or rate is None or not rate > 0:
         return floor or None
     sd = a.sd if a.sd else c.plan.size.deviation

@@ -48,6 +48,13 @@ def test_one_that_nobody_can_tell_yet_continues_and_says_about_how_long():
     assert found.label.startswith("continue (about ")
 
 
+def test_races_of_the_first_hours_are_not_taken_for_the_rate_of_a_day():
+    seen = observed(paired(drawn(0.004, 60), days=0.01))
+    first = decide(seen, plan(races_per_day=40.0), after(0.01))
+    assert first.days_left is not None
+    assert first.days_left > 3
+
+
 def test_the_floors_come_before_any_verdict_on_accuracy():
     small = observed(paired(drawn(0.01, 2500)), control=arm(500), treatment=arm(100), counts=(90, 10))
     assert decide(small, plan(), after(3)).decision == "continue"
