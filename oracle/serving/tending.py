@@ -39,14 +39,16 @@ def tend(
     clock: Callable[[], float] = time.monotonic,
 ) -> Watch:
     """Return what looks after a gateway: its `look` is to be called twice a second, beside the event loop."""
+    scores = _Scores(gateway, tasks.standing)
     return Watch(
         gateway.store.pulse,
-        on_results=lambda: _results(gateway),
+        on_results=gateway.slot.catch_up,
         on_experiments=lambda: gateway.rule(gateway.store.experiments.running()),
         chores=(
             Chore(GAUGE_EVERY, lambda: _gauges(gateway)),
             Chore(GUARD_EVERY, lambda: _guard(gateway, tasks.guard, now)),
-            Chore(SCORE_EVERY, _Scores(gateway, tasks.standing)),
+            Chore(SCORE_EVERY, scores),
+            Chore(GAUGE_EVERY, scores.tell),
         ),
         clock=clock,
     )
@@ -59,11 +61,10 @@ def look(gateway: Gateway, watch: Watch) -> None:
     gateway.trouble = watch.trouble
 
 
-def _results(gateway: Gateway) -> None:
-    gateway.kit.tally.gauge("oracle_form_seq", value=gateway.slot.catch_up())
-
-
 def _gauges(gateway: Gateway) -> None:
+    """Say every gauge again, also one that did not change: Ray forgets a gauge that nobody sets."""
+    loaded = gateway.slot.loaded
+    gateway.kit.tally.gauge("oracle_form_seq", value=0 if loaded is None else loaded.seq)
     tally, shadow, commit = gateway.kit.tally, gateway.shadow, gateway.commit
     tally.gauge("oracle_shadow_depth", value=shadow.depth)
     tally.gauge("oracle_shadow_lag_seconds", value=shadow.lag)
@@ -91,12 +92,22 @@ class _Scores:
     def __init__(self, gateway: Gateway, standing: Standing | None) -> None:
         self._gateway, self._standing = gateway, standing
         self._seen = 0
+        self._ndcg: dict[tuple[str, str], float] = {}
 
     def __call__(self) -> None:
         latest = self._gateway.store.results.latest()
+        running = self._gateway.store.experiments.running()
+        names = {experiment.name for experiment in running}
+        self._ndcg = {key: ndcg for key, ndcg in self._ndcg.items() if key[0] in names}
         if self._standing is None or latest == self._seen:
             return
-        for experiment in self._gateway.store.experiments.running():
+        for experiment in running:
             for arm, ndcg in self._standing(self._gateway.store, experiment).items():
-                self._gateway.kit.tally.gauge("oracle_ndcg_at_3", experiment.name, arm, value=ndcg)
+                self._ndcg[experiment.name, arm] = ndcg
         self._seen = latest
+        self.tell()
+
+    def tell(self) -> None:
+        """Say the last known scores again."""
+        for (experiment, arm), ndcg in self._ndcg.items():
+            self._gateway.kit.tally.gauge("oracle_ndcg_at_3", experiment, arm, value=ndcg)
