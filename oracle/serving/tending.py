@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from oracle.errors import Unavailable
 from oracle.serving.gateway import Gateway
 from oracle.serving.watch import Chore, Watch
 from oracle.store import Experiment, Store
@@ -56,8 +57,13 @@ def tend(
 
 def look(gateway: Gateway, watch: Watch) -> None:
     """Look once after a gateway, and let it know what the look could not see."""
-    watch.look()
-    gateway.slot.look_again()
+    try:
+        watch.look()
+        gateway.slot.look_again()
+    except Exception as error:
+        what = f"results and experiments are not followed: {type(error).__name__}: {error}"
+        gateway.trouble = Unavailable(what, next_step="the server's log shows where it happened")
+        raise
     gateway.trouble = watch.trouble
 
 

@@ -6,6 +6,7 @@ changes nothing: the last known routing and form stay in force.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Protocol
 
 from oracle.errors import OracleError
 
+LOG = logging.getLogger("oracle.serving")
 EVERY = 0.5
 """Seconds between two looks: a change is in force in under two."""
 
@@ -114,8 +116,13 @@ class Background:
             self._thread.join(10)
 
     def _run(self) -> None:
+        failing = False
         while not self._closed.wait(self._every):
             try:
                 self._do()
-            except Exception:  # noqa: BLE001 - a replica that stops looking would serve last month's form for ever
+                failing = False
+            except Exception as error:
                 self.faults += 1
+                if not failing:  # once in a row: it may fail twice a second
+                    LOG.error("what runs beside the requests failed", exc_info=error)
+                failing = True

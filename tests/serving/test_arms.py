@@ -271,6 +271,20 @@ def test_a_store_that_does_not_answer_changes_nothing_and_is_told(gateway: Gatew
     assert "not looked at" in health_of(gateway).reasons[-1]
 
 
+def test_a_fault_that_nobody_foresaw_in_following_results_shows_in_the_health(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+):
+    watch = tend(gateway, Tasks(), lambda: NOON)
+    look(gateway, watch)
+    monkeypatch.setattr(watch, "_pulse", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        look(gateway, watch)
+    assert "ZeroDivisionError" in health_of(gateway).reasons[-1]
+    monkeypatch.undo()
+    look(gateway, watch)
+    assert gateway.trouble is None
+
+
 def test_the_moment_of_a_row_is_the_answers_own(gateway: Gateway, world: World):
     told = answered(gateway, world.body)
     [row] = rows(gateway, told)
