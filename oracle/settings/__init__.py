@@ -1,0 +1,43 @@
+"""Every number a user may turn, in one frozen tree: defaults, then oracle.toml, then the environment, then flags.
+
+A number stands on the policy that its consumer takes, and nowhere else. Only the edges (command line, jobs, serving)
+call `load`; everything below is handed the policy it needs. Unknown keys are refused, so that a misspelt setting is an
+error and never a silent default.
+"""
+
+from oracle.settings.policies import (
+    CalibrationPolicy,
+    CheckPolicy,
+    EvaluationPolicy,
+    ExperimentPolicy,
+    GatePolicy,
+    GuardrailPolicy,
+    LeakPolicy,
+    MarketPolicy,
+    Policy,
+    SplitPolicy,
+)
+from oracle.settings.services import ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_name, keys, load
+
+__all__ = [
+    "BESIDE",
+    "OF_A_DATABASE",
+    "CalibrationPolicy",
+    "CheckPolicy",
+    "EvaluationPolicy",
+    "ExperimentPolicy",
+    "GatePolicy",
+    "GuardrailPolicy",
+    "LeakPolicy",
+    "MarketPolicy",
+    "Policy",
+    "ServingSettings",
+    "Settings",
+    "SplitPolicy",
+    "StoreSettings",
+    "TrackingSettings",
+    "environment_name",
+    "keys",
+    "load",
+]
