@@ -50,7 +50,7 @@ def quickly(dataset: Path, settings: Settings, **flags: bool) -> Trained:
     """Train as shipped, with quick learners of the same families."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(families, "FAMILIES", small.QUICK)
-        patch.setattr(pipeline, "CARDS_TIMED", 10)
+        patch.setattr(learning, "CARDS_TIMED", 10)
         return train(str(dataset), settings, **flags)
 
 
