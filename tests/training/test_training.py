@@ -21,7 +21,7 @@ from oracle.registry.pyfunc import rows_of
 from oracle.registry.versions import resolve, versions
 from oracle.settings import CalibrationPolicy, MarketPolicy, Settings
 from oracle.tracking.connection import Tracking, connect, quiet
-from oracle.training import Trained, evaluate, pipeline, train
+from oracle.training import Trained, evaluate, learning, train
 from tests.ensemble import small
 from tests.models import world
 from tests.tracking.stores import fresh_home
