@@ -7,6 +7,7 @@ error and never a silent default.
 
 from oracle.settings.policies import (
     CalibrationPolicy,
+    CandidatePolicy,
     CheckPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
@@ -24,6 +25,7 @@ __all__ = [
     "BESIDE",
     "OF_A_DATABASE",
     "CalibrationPolicy",
+    "CandidatePolicy",
     "CheckPolicy",
     "EvaluationPolicy",
     "ExperimentPolicy",

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from oracle.errors import BadSetting
 from oracle.settings.policies import (
     CalibrationPolicy,
+    CandidatePolicy,
     CheckPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()
     guardrails: GuardrailPolicy = GuardrailPolicy()
+    candidate: CandidatePolicy = CandidatePolicy()
 
     @classmethod
     def settings_customise_sources(
