@@ -163,3 +163,25 @@ class ExperimentPolicy(Policy):
     )
     max_days: float = Field(180.0, gt=0, description="Days after which a test without a decision ends.")
     sample_ratio_p: float = Field(0.001, gt=0, lt=0.5, description="Sample-ratio p below which nothing is decided.")
+
+
+class RetrainingPolicy(Policy):
+    """When a model is trained anew by itself, and what holds that back."""
+
+    on: tuple[Literal["data", "prediction", "concept", "outcome"], ...] = Field(
+        ("data", "prediction", "concept", "outcome"),
+        description="Kinds of drift that start a retraining; the others are alarms only.",
+    )
+    every_days: float | None = Field(None, gt=0, description="Days after which a training is due anyway; off unless set.")
+    new_races: int | None = Field(
+        None, ge=1, description="Races with results since the last training that make a new one due; off unless set."
+    )
+    min_new_races: int = Field(
+        100, ge=0, description="Races with results since the last training below which none starts: nothing is new."
+    )
+    cooldown_days: float = Field(7.0, ge=0, description="Days from the start and from the end of one to the next.")
+    per_week: int = Field(2, ge=1, description="Retrainings started within any seven days.")
+    attempts: int = Field(3, ge=1, description="Jobs submitted for one retraining before it counts as failed.")
+    patience_hours: float = Field(
+        6.0, gt=0, description="Hours that a job may run; one that runs longer is stopped and submitted again."
+    )

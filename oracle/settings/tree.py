@@ -23,9 +23,10 @@ from oracle.settings.policies import (
     LeakPolicy,
     MarketPolicy,
     Policy,
+    RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
 
 
 class Settings(BaseSettings):
@@ -51,6 +52,8 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()
     guardrails: GuardrailPolicy = GuardrailPolicy()
+    retraining: RetrainingPolicy = RetrainingPolicy()
+    alerts: AlertSettings = AlertSettings()
 
     @classmethod
     def settings_customise_sources(
