@@ -16,7 +16,15 @@ from typing import Any, Literal
 import orjson
 
 AlertKind = Literal[
-    "drift", "retraining_started", "retraining_failed", "candidate_staged", "verdict", "promoted", "rolled_back", "test"
+    "drift",
+    "retraining_started",
+    "retraining_failed",
+    "candidate_staged",
+    "verdict",
+    "promoted",
+    "rolled_back",
+    "monitor_failed",
+    "test",
 ]
 Severity = Literal["info", "warning", "critical"]
 
@@ -108,7 +116,14 @@ def candidate_staged(retraining_id: str, candidate: str, at: dt.datetime) -> Mes
     """Return the news that a validated candidate is in the registry and is going to be tested."""
     title = f"retraining {retraining_id}: candidate version {candidate} is validated and staged"
     return message(
-        "candidate_staged", "info", title, at, retraining_id, candidate, retraining_id=retraining_id, candidate=candidate
+        "candidate_staged",
+        "info",
+        title,
+        at,
+        retraining_id,
+        candidate,
+        retraining_id=retraining_id,
+        candidate=candidate,
     )
 
 
@@ -139,6 +154,19 @@ def rolled_back(experiment: str, why: str | None, actor: str, at: dt.datetime) -
     return message("rolled_back", "critical", title, at, experiment, experiment=experiment, why=why, actor=actor)
 
 
+def monitor_failed(where: str, why: str, at: dt.datetime, repeat_hours: float) -> Message:
+    """Return the alarm that the monitor itself could not do its work; told again while it lasts.
+
+    Args:
+        where: What it was about to do.
+        why: What it met with.
+        at: When.
+        repeat_hours: How long one alarm stands for all of its kind.
+    """
+    period = int(at.timestamp() // (3600.0 * repeat_hours))
+    return message("monitor_failed", "critical", f"the monitor failed: {where}: {why}", at, where, period, why=why)
+
+
 def trial(at: dt.datetime) -> Message:
     """Return an alert that says nothing but that alerts arrive."""
     return message("test", "info", "a test of the alerts: nothing happened", at, at.isoformat())
@@ -153,7 +181,7 @@ def signature(secret: str, timestamp: int, content: bytes) -> str:
     """Return what proves to a receiver who sends and when: `sha256=` and the HMAC of "timestamp.body" in hex.
 
     >>> signature("a secret of some length", 1777809600, b"{}")[:15]
-    'sha256=97b70a3b'
+    'sha256=19957ac9'
     """
     signed = str(timestamp).encode() + b"." + content
     return f"sha256={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"

@@ -172,7 +172,9 @@ class RetrainingPolicy(Policy):
         ("data", "prediction", "concept", "outcome"),
         description="Kinds of drift that start a retraining; the others are alarms only.",
     )
-    every_days: float | None = Field(None, gt=0, description="Days after which a training is due anyway; off unless set.")
+    every_days: float | None = Field(
+        None, gt=0, description="Days after which a training is due anyway; off unless set."
+    )
     new_races: int | None = Field(
         None, ge=1, description="Races with results since the last training that make a new one due; off unless set."
     )

@@ -63,7 +63,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class AlertSettings(Policy):
     """Who is told of drift, retrainings, verdicts and rollbacks, and how patiently."""
 
-    webhooks: tuple[str, ...] = Field((), description="Addresses that alerts are posted to: https, or http on loopback.")
+    webhooks: tuple[str, ...] = Field(
+        (), description="Addresses that alerts are posted to: https, or http on loopback."
+    )
     secret: SecretStr | None = Field(
         None, min_length=16, description="Key of the HMAC-SHA256 signature; needed where there is a webhook."
     )

@@ -44,6 +44,10 @@ FLOORS: dict[str, int] = {
         1,
     ),
     "oracle.experiment": 1,
+    "oracle.alerts": 1,
+    "oracle.alerts.message": 1,
+    "oracle.retraining": 1,
+    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger",)), 1),
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
@@ -73,6 +77,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.store": 3,
+    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
     "oracle.experiment.evidence": 3,
     "oracle.experiment.conduct": 4,
     # 4: what runs
@@ -84,7 +89,16 @@ FLOORS: dict[str, int] = {
     "jobs": 5,
 }
 """Floor of each module, or of each whole room: the longest name that fits a module decides."""
-SPLIT = {"oracle", "oracle.data", "oracle.experiment", "oracle.registry", "oracle.tracking", "oracle.tuning"}
+SPLIT = {
+    "oracle",
+    "oracle.alerts",
+    "oracle.data",
+    "oracle.experiment",
+    "oracle.registry",
+    "oracle.retraining",
+    "oracle.tracking",
+    "oracle.tuning",
+}
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
 PURE = 2
 OUTSIDE = {"ray", "mlflow", "boto3", "botocore", "sqlalchemy"}
