@@ -57,6 +57,7 @@ class StoreSettings(Policy):
     )
 
 
+SHORTEST_SECRET = 16
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -67,7 +68,7 @@ class AlertSettings(Policy):
         (), description="Addresses that alerts are posted to: https, or http on loopback."
     )
     secret: SecretStr | None = Field(
-        None, min_length=16, description="Key of the HMAC-SHA256 signature; needed where there is a webhook."
+        None, description="Key of the HMAC-SHA256 signature, 16 characters or more; needed where there is a webhook."
     )
     timeout_seconds: float = Field(5.0, gt=0, le=60, description="Seconds that a webhook has to answer.")
     first_wait_seconds: float = Field(
@@ -92,8 +93,10 @@ class AlertSettings(Policy):
 
     @model_validator(mode="after")
     def _signed(self) -> Self:
-        if self.webhooks and self.secret is None:
-            raise ValueError("webhooks need alerts.secret: a receiver must be able to tell who sends")
+        if self.webhooks and (self.secret is None or len(self.secret.get_secret_value()) < SHORTEST_SECRET):
+            raise ValueError(
+                "webhooks need an alerts.secret of 16 characters: a receiver must be able to tell who sends"
+            )
         return self
 
 
