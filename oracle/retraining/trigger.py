@@ -115,6 +115,15 @@ class Decision:
         }
 
 
+def is_decision(text: str) -> bool:
+    """Return whether a text is a decision as it is kept, and not a sentence that a person wrote."""
+    try:
+        told = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(told, dict) and {"event_id", "decision", "causes"} <= told.keys()
+
+
 DECIDING: Mapping[Verb, tuple[Says, ...]] = {"retrain": ("for",), "wait": ("against", "unknown"), "ignore": ("quiet",)}
 """Which causes make a decision what it is."""
 

@@ -47,7 +47,7 @@ FLOORS: dict[str, int] = {
     "oracle.alerts": 1,
     "oracle.alerts.message": 1,
     "oracle.retraining": 1,
-    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger",)), 1),
+    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence")), 1),
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
@@ -83,6 +83,9 @@ FLOORS: dict[str, int] = {
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
+    **dict.fromkeys(
+        (f"oracle.retraining.{n}" for n in ("submission", "processes", "on_ray", "shepherd", "news", "monitor")), 4
+    ),
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     # 5: the edges
     "oracle.cli": 5,
