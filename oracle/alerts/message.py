@@ -115,23 +115,15 @@ def retraining_failed(retraining_id: str, why: str, at: dt.datetime) -> Message:
 def candidate_staged(retraining_id: str, candidate: str, at: dt.datetime) -> Message:
     """Return the news that a validated candidate is in the registry and is going to be tested."""
     title = f"retraining {retraining_id}: candidate version {candidate} is validated and staged"
-    return message(
-        "candidate_staged",
-        "info",
-        title,
-        at,
-        retraining_id,
-        candidate,
-        retraining_id=retraining_id,
-        candidate=candidate,
-    )
+    document = {"retraining_id": retraining_id, "candidate": candidate}
+    return message("candidate_staged", "info", title, at, retraining_id, **document)
 
 
 def promoted(retraining_id: str, candidate: str, production: str, at: dt.datetime) -> Message:
     """Return the news that a candidate answers now."""
     title = f"version {candidate} is in production, version {production} is archived (retraining {retraining_id})"
     document = {"retraining_id": retraining_id, "candidate": candidate, "production": production}
-    return message("promoted", "info", title, at, retraining_id, candidate, **document)
+    return message("promoted", "info", title, at, retraining_id, **document)
 
 
 def rejected(retraining_id: str, candidate: str | None, why: str, at: dt.datetime) -> Message:
@@ -139,7 +131,21 @@ def rejected(retraining_id: str, candidate: str | None, why: str, at: dt.datetim
     who = "no candidate" if candidate is None else f"candidate version {candidate}"
     title = f"retraining {retraining_id}: {who} is not promoted: {why}"
     document = {"retraining_id": retraining_id, "candidate": candidate, "verdict": "rejected", "why": why}
-    return message("verdict", "info", title, at, "rejected", retraining_id, **document)
+    return message("verdict", "info", title, at, retraining_id, "rejected", **document)
+
+
+def of_step(kind: AlertKind, title: str, document: Mapping[str, Any], at: dt.datetime) -> Message:
+    """Return the news of a step of a retraining: the same alert that a monitor reads out of the store later.
+
+    Args:
+        kind: What happened.
+        title: The same in one line.
+        document: The details, with `retraining_id` and `step`.
+        at: When.
+    """
+    of = [str(document["retraining_id"]), *([str(document.get("step"))] if kind == "verdict" else [])]
+    severity: Severity = "critical" if kind in ("retraining_failed", "rolled_back") else "info"
+    return message(kind, severity, title, at, *of, **document)
 
 
 def verdict(experiment: str, ended: str, why: str | None, at: dt.datetime) -> Message:

@@ -12,8 +12,9 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import orjson
 
@@ -130,6 +131,14 @@ class Outbox:
         wait = min(self._settings.first_wait_seconds * 2.0 ** min(tries - 1, 30), self._settings.longest_wait_seconds)
         again = None if tries >= self._settings.attempts else now + dt.timedelta(seconds=wait)
         return replace(delivery, attempts=tries, next_at=again, error=error[:300])
+
+    def shown(self, most: int) -> list[dict[str, Any]]:
+        """Return the last alerts as plain values, the last first, each with how far its receivers have been told."""
+        return [
+            _message(alert).as_dict()
+            | {"deliveries": [asdict(d) for d in self._store.alerts.deliveries(alert.alert_id)]}
+            for alert in self._store.alerts.latest(most)
+        ]
 
     def retry(self, now: dt.datetime) -> int:
         """Make every delivery that has not arrived due now, those given up included, and return how many there are."""

@@ -47,7 +47,7 @@ FLOORS: dict[str, int] = {
     "oracle.alerts": 1,
     "oracle.alerts.message": 1,
     "oracle.retraining": 1,
-    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence")), 1),
+    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why")), 1),
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
