@@ -7,6 +7,7 @@ that a table can be cut between any two races.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from oracle.ensemble.race_model import FEATURE_SET, RaceModel
+from oracle.errors import NotEnoughData
 from oracle.features import registry
 from oracle.features.feature import Source
 from oracle.features.matrix import RaceMatrix
@@ -202,6 +204,27 @@ def of_history(
     if model is not None:
         said = foretold(model, seen, version, part.dates > np.datetime64(model.about.trained_through))
     return of(races, seen, said)
+
+
+def between(matrix: RaceMatrix, first: dt.date | None, last: dt.date | None) -> Bools:
+    """Return bool[R], the races from a first to a last local date.
+
+    Raises:
+        NotEnoughData: there is none.
+    """
+    wanted = np.ones(len(matrix), dtype=np.bool_)
+    if first is not None:
+        wanted &= matrix.dates >= np.datetime64(first)
+    if last is not None:
+        wanted &= matrix.dates <= np.datetime64(last)
+    if not wanted.any():
+        raise NotEnoughData(
+            "no race lies between these dates",
+            value=f"{first or 'the first'} to {last or 'the last'}",
+            allowed=f"{matrix.dates.min()} to {matrix.dates.max()}",
+            next_step="choose other dates with --since and --until",
+        )
+    return wanted
 
 
 def by_month(dates: np.ndarray, mask: Bools, progress: Progress = silent) -> Iterator[tuple[str, Bools]]:
