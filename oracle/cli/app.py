@@ -13,6 +13,7 @@ from oracle.cli.alerts import alerts
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.explain import explain
+from oracle.cli.features import features
 from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
@@ -40,7 +41,7 @@ def _root() -> None:
 
 
 for command in (
-    *(simulate, ingest, leakscan, train, evaluate, backtest, tune),
+    *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
     *(models, card, predict, explain, serve),
 ):
     app.command()(command)

@@ -148,6 +148,17 @@ class Results:
             wanted = wanted.where(came.c.came > received_at)
         return int(self._database.read(lambda connection: connection.execute(wanted).scalar_one()))
 
+    def known(self, at: dt.datetime, off_after: dt.datetime) -> list[RaceResult]:
+        """Return the results of races off after a moment as they were known at another, in the order they came in.
+
+        Args:
+            at: Nothing that came in later is looked at.
+            off_after: Only races off after it.
+        """
+        c = RESULTS.c
+        wanted = sa.select(*_COLUMNS, c.seq).where(c.off > utc(off_after), c.received_at <= utc(at))
+        return sorted({each.race_key: each for each in self._read(wanted)}.values(), key=lambda each: each.seq)
+
     def latest(self) -> int:
         """Return the number of the last revision, 0 where there is none."""
         return int(self._database.read(lambda c: c.execute(sa.select(LATEST)).scalar_one()))

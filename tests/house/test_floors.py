@@ -34,6 +34,11 @@ FLOORS: dict[str, int] = {
     "oracle.staking": 1,
     "oracle.leakage": 1,
     **dict.fromkeys(
+        (f"oracle.drift.{n}" for n in ("columns", "numeric", "categorical", "grid", "sketch", "measures", "distance")),
+        1,
+    ),
+    "oracle.drift": 1,
+    **dict.fromkeys(
         (
             f"oracle.experiment.{n}"
             for n in (
@@ -96,6 +101,7 @@ SPLIT = {
     "oracle",
     "oracle.alerts",
     "oracle.data",
+    "oracle.drift",
     "oracle.experiment",
     "oracle.registry",
     "oracle.retraining",
