@@ -34,6 +34,11 @@ FLOORS: dict[str, int] = {
     "oracle.staking": 1,
     "oracle.leakage": 1,
     **dict.fromkeys(
+        (f"oracle.drift.{n}" for n in ("columns", "numeric", "categorical", "grid", "sketch", "measures", "distance")),
+        1,
+    ),
+    "oracle.drift": 1,
+    **dict.fromkeys(
         (
             f"oracle.experiment.{n}"
             for n in (
@@ -84,7 +89,15 @@ FLOORS: dict[str, int] = {
     "jobs": 5,
 }
 """Floor of each module, or of each whole room: the longest name that fits a module decides."""
-SPLIT = {"oracle", "oracle.data", "oracle.experiment", "oracle.registry", "oracle.tracking", "oracle.tuning"}
+SPLIT = {
+    "oracle",
+    "oracle.data",
+    "oracle.drift",
+    "oracle.experiment",
+    "oracle.registry",
+    "oracle.tracking",
+    "oracle.tuning",
+}
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
 PURE = 2
 OUTSIDE = {"ray", "mlflow", "boto3", "botocore", "sqlalchemy"}
