@@ -8,6 +8,7 @@ error and never a silent default.
 from oracle.settings.policies import (
     CalibrationPolicy,
     CheckPolicy,
+    DriftPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
     GatePolicy,
@@ -27,6 +28,7 @@ __all__ = [
     "AlertSettings",
     "CalibrationPolicy",
     "CheckPolicy",
+    "DriftPolicy",
     "EvaluationPolicy",
     "ExperimentPolicy",
     "GatePolicy",

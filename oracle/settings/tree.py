@@ -16,6 +16,7 @@ from oracle.errors import BadSetting
 from oracle.settings.policies import (
     CalibrationPolicy,
     CheckPolicy,
+    DriftPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
     GatePolicy,
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     guardrails: GuardrailPolicy = GuardrailPolicy()
     retraining: RetrainingPolicy = RetrainingPolicy()
     alerts: AlertSettings = AlertSettings()
+    drift: DriftPolicy = DriftPolicy()
 
     @classmethod
     def settings_customise_sources(
