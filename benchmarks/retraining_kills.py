@@ -110,7 +110,7 @@ def traffic(home: Path, control: str, treatment: str) -> None:
         for version, score in ((control, chance.normal(size=8)), (treatment, -order.astype(float))):
             win = np.exp(score) / np.exp(score).sum()
             said = [[i + 1, f"h{i}", f"Horse {i}", float(score[i]), float(win[i]), 0.5] for i in range(8)]
-            name = {"race_key": f"live{race}", "course": "Redmile", "off": off}
+            name: dict[str, Any] = {"race_key": f"live{race}", "course": "Redmile", "off": off}
             at = off - dt.timedelta(minutes=9)
             key = f"c{race}"
             scorings.append(Scoring(card_key=key, model_version=version, at=at, runners=json.dumps(said), **name))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ import orjson
 from oracle.errors import Unavailable
 from oracle.registry.lifecycle import staged
 from oracle.registry.promotion import serving
-from oracle.registry.versions import ARCHIVED, PRODUCTION
+from oracle.registry.versions import ARCHIVED, PRODUCTION, resolve
 from oracle.retraining import candidate, measuring, promotion, snapshot, testing
 from oracle.retraining.promotion import found, settle, unfit
 from oracle.retraining.steps import (
@@ -84,6 +85,26 @@ def advance(context: Context, retraining_id: str, now: dt.datetime) -> Retrainin
         return there
     with _alone(folder_of(context.settings, retraining_id)) as mine:
         return _Run(context, there, Stopwatch(now)).on() if mine else there
+
+
+def by_hand(context: Context, reason: str, actor: str, now: dt.datetime) -> Retraining:
+    """Begin a retraining that somebody asks for, against the version in service, and return it.
+
+    Raises:
+        NoSuchModel: there is no version in service that a candidate could be measured against.
+        RetrainingInFlight: another one has not ended.
+    """
+    production = resolve(context.tracking)
+    seen = [production.number, context.store.results.latest(), now.isoformat(), actor, reason]
+    name = hashlib.blake2b(orjson.dumps(seen), digest_size=8).hexdigest()
+    wanted = Retraining(
+        retraining_id=name,
+        event_id=f"hand-{name}",
+        at=now,
+        cause=f"{reason} ({actor})",
+        production=str(production.number),
+    )
+    return context.store.retrainings.start(wanted)[0]
 
 
 @contextmanager

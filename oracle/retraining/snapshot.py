@@ -9,22 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
-import pandas as pd
 
-from oracle.data.dataset import Appended, Dataset
-from oracle.data.sources.base import DTYPES
+from oracle.data.dataset import Dataset
+from oracle.data.told import results_into
 from oracle.errors import BadInput
-from oracle.race import COLUMNS
 from oracle.retraining.steps import Done, Outcome, Work, made
-from oracle.store import RaceResult, Store
 
 TOLD = "_version.json"
-RACES_AT_ONCE = 2000
 
 
 def take(work: Work) -> Outcome:
@@ -47,9 +41,14 @@ def take(work: Work) -> Outcome:
     def make(partial: Path) -> None:
         copied(chosen, partial)
         work.mark("snapshot.copied")
-        added, through = results_into(work.context.store, partial)
-        said = {"source": chosen, "results_through": through, "races_new": added.races_new}
-        said["races_corrected"] = added.races_replaced
+        folded = results_into(str(partial), work.context.store, now=work.now, progress=work.context.progress)
+        said = {
+            "source": chosen,
+            "results_through": folded.through,
+            "races_new": folded.appended.races_new,
+            "races_corrected": folded.appended.races_replaced,
+            "unreadable": len(folded.unreadable),
+        }
         (partial / TOLD).write_bytes(orjson.dumps(said))
         work.mark("snapshot.written")
 
@@ -84,26 +83,3 @@ def copied(source: str, target: Path) -> None:
     leave = shutil.ignore_patterns("_quarantine", "_staging", "_lock")
     with dataset.writing() if os.access(source, os.W_OK) else contextlib.nullcontext():
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=leave)
-
-
-def results_into(store: Store, folder: str | Path) -> tuple[Appended, int]:
-    """Add the results of our store to a dataset; return what that did, and the number of the last telling.
-
-    Races that stand there as they were told change nothing.
-    """
-    added, seq = Appended(), 0
-    with Dataset(folder).writing() as writer:
-        while some := store.results.since(seq, RACES_AT_ONCE):
-            added += writer.append(rows_of(some))
-            seq = some[-1].seq
-    return added, seq
-
-
-def rows_of(results: Sequence[RaceResult]) -> pd.DataFrame:
-    """Return results as canonical rows: what `oracle.data.results` made of them, read back."""
-    names = [c.name for c in COLUMNS]
-    told: list[dict[str, Any]] = [row for result in results for row in orjson.loads(result.runners)]
-    rows = pd.DataFrame([[row.get(name) for name in names] for row in told], columns=names, dtype=object)
-    rows["date"] = pd.to_datetime(rows["date"])
-    rows["off"] = pd.to_datetime(rows["off"], utc=True)
-    return rows.astype(dict(DTYPES))

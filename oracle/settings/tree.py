@@ -17,6 +17,7 @@ from oracle.settings.policies import (
     CalibrationPolicy,
     CandidatePolicy,
     CheckPolicy,
+    DriftPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
     GatePolicy,
@@ -24,9 +25,10 @@ from oracle.settings.policies import (
     LeakPolicy,
     MarketPolicy,
     Policy,
+    RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
 
 
 class Settings(BaseSettings):
@@ -53,6 +55,9 @@ class Settings(BaseSettings):
     experiment: ExperimentPolicy = ExperimentPolicy()
     guardrails: GuardrailPolicy = GuardrailPolicy()
     candidate: CandidatePolicy = CandidatePolicy()
+    retraining: RetrainingPolicy = RetrainingPolicy()
+    alerts: AlertSettings = AlertSettings()
+    drift: DriftPolicy = DriftPolicy()
 
     @classmethod
     def settings_customise_sources(
