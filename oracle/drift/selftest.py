@@ -98,7 +98,9 @@ def _window(world: World, chance: np.random.Generator, shift: float = 0.0) -> pa
     for i in range(world.features):
         shared = chance.standard_normal(world.races)[race]
         own = chance.standard_normal(race.size) if world.icc < 1.0 else 0.0
-        columns[f"feature_{i}"] = np.sqrt(world.icc) * shared + np.sqrt(1.0 - world.icc) * own + (shift if i == 0 else 0)
+        columns[f"feature_{i}"] = (
+            np.sqrt(world.icc) * shared + np.sqrt(1.0 - world.icc) * own + (shift if i == 0 else 0)
+        )
     return pa.table(columns)
 
 

@@ -164,15 +164,11 @@ def compare(reference: Sketch, current: Sketch, policy: DriftPolicy) -> Report:
         current: Counted on the same grid.
         policy: Levels and floors.
     """
-    distances = column_distances(
-        reference, current, smallest_rows=policy.min_rows, smallest_races=policy.min_clusters
-    )
+    distances = column_distances(reference, current, smallest_rows=policy.min_rows, smallest_races=policy.min_clusters)
     report = judge(distances, races_of(reference), races_of(current), policy)
     cluster = reference.layout.cluster
     notes = () if cluster else ("no column says which rows belong together: each row was taken as independent",)
-    return replace(
-        report, reference=Window.of(reference), current=Window.of(current), cluster=cluster, notes=notes
-    )
+    return replace(report, reference=Window.of(reference), current=Window.of(current), cluster=cluster, notes=notes)
 
 
 def judge(distances: Sequence[Distance], reference: RaceSums, current: RaceSums, policy: DriftPolicy) -> Report:

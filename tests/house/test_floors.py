@@ -73,7 +73,7 @@ FLOORS: dict[str, int] = {
         3,
     ),
     **dict.fromkeys(
-        (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool")), 3
+        (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
@@ -83,6 +83,7 @@ FLOORS: dict[str, int] = {
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
+    "oracle.watching": 4,
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     # 5: the edges
     "oracle.cli": 5,
