@@ -37,6 +37,16 @@ FLOORS: dict[str, int] = {
         (f"oracle.drift.{n}" for n in ("columns", "numeric", "categorical", "grid", "sketch", "measures", "distance")),
         1,
     ),
+    **dict.fromkeys(
+        (
+            f"oracle.drift.{n}"
+            for n in (
+                *("words", "contrast", "tally", "starters", "racing", "expectation", "season", "selftest"),
+                *("prediction", "concept", "outcome", "multiple", "causes", "verdict", "report", "pictures"),
+            )
+        ),
+        1,
+    ),
     "oracle.drift": 1,
     **dict.fromkeys(
         (
