@@ -34,7 +34,20 @@ FLOORS: dict[str, int] = {
     "oracle.staking": 1,
     "oracle.leakage": 1,
     **dict.fromkeys(
-        (f"oracle.drift.{n}" for n in ("columns", "numeric", "categorical", "grid", "sketch", "measures", "distance")),
+        (
+            f"oracle.drift.{n}"
+            for n in ("columns", "numeric", "categorical", "grid", "counting", "sketch", "measures", "distance")
+        ),
+        1,
+    ),
+    **dict.fromkeys(
+        (
+            f"oracle.drift.{n}"
+            for n in (
+                *("words", "contrast", "tally", "starters", "racing", "expectation", "season", "selftest"),
+                *("prediction", "concept", "outcome", "multiple", "causes", "verdict", "report", "pictures"),
+            )
+        ),
         1,
     ),
     "oracle.drift": 1,
