@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from oracle.drift import sketch
 from oracle.drift.columns import layout
+from oracle.drift.counting import race_starts
 from oracle.drift.racing import RaceSums
 from oracle.drift.verdict import compare
 from oracle.drift.words import Verdict, unmeasured
@@ -117,7 +118,7 @@ def _pools(table: pa.Table) -> list[str]:
     """Return which pool answered each race."""
     if not table.num_rows:
         return []
-    first = sketch.race_starts(table["race_id"])[:-1]
+    first = race_starts(table["race_id"])[:-1]
     return [str(pool) for pool in table["ensemble"].take(pa.array(first)).to_pylist()]
 
 

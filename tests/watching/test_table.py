@@ -15,7 +15,7 @@ import pytest
 from oracle.data.cards import card_of
 from oracle.data.dataset import Dataset
 from oracle.drift.columns import Role, layout
-from oracle.drift.sketch import race_starts
+from oracle.drift.counting import race_starts
 from oracle.ensemble.race_model import FEATURE_SET
 from oracle.errors import BadInput, NotEnoughData
 from oracle.features import registry
