@@ -34,7 +34,20 @@ FLOORS: dict[str, int] = {
     "oracle.staking": 1,
     "oracle.leakage": 1,
     **dict.fromkeys(
-        (f"oracle.drift.{n}" for n in ("columns", "numeric", "categorical", "grid", "sketch", "measures", "distance")),
+        (
+            f"oracle.drift.{n}"
+            for n in ("columns", "numeric", "categorical", "grid", "counting", "sketch", "measures", "distance")
+        ),
+        1,
+    ),
+    **dict.fromkeys(
+        (
+            f"oracle.drift.{n}"
+            for n in (
+                *("words", "contrast", "tally", "starters", "racing", "expectation", "season", "selftest"),
+                *("prediction", "concept", "outcome", "multiple", "causes", "verdict", "report", "pictures"),
+            )
+        ),
         1,
     ),
     "oracle.drift": 1,
@@ -77,7 +90,7 @@ FLOORS: dict[str, int] = {
         3,
     ),
     **dict.fromkeys(
-        (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool")), 3
+        (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
@@ -92,6 +105,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (f"oracle.retraining.{n}" for n in ("submission", "processes", "on_ray", "shepherd", "news", "monitor")), 4
     ),
+    "oracle.watching": 4,
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     **dict.fromkeys(
         (
