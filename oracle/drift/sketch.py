@@ -34,6 +34,18 @@ from oracle.drift.grid import (
 from oracle.drift.numeric import Ints
 from oracle.errors import BadInput
 
+__all__ = [
+    "RaceCounter",
+    "RaceStatistics",
+    "Rows",
+    "Sketch",
+    "of",
+    "race_starts",
+    "together",
+    "wanted",
+    "zero",
+]
+
 
 @dataclass(frozen=True, eq=False)
 class Sketch:

@@ -52,6 +52,7 @@ FLOORS: dict[str, int] = {
         1,
     ),
     "oracle.drift": 1,
+    **dict.fromkeys((f"oracle.drift.{n}" for n in ("parquet", "files", "on_ray")), 3),
     **dict.fromkeys(
         (
             f"oracle.experiment.{n}"
