@@ -22,9 +22,7 @@ from oracle.drift.parquet import RowGroup
 from oracle.drift.sketch import Sketch
 
 
-def counting(
-    pieces: Sequence[Piece], job: Job, spent: Callable[[float], object] = lambda seconds: None
-) -> Iterator[Sketch]:
+def counting(pieces: Sequence[Piece], job: Job, spent: Callable[[float], object] = lambda _: None) -> Iterator[Sketch]:
     """Count pieces on the Ray that this process has joined, and yield their sketches in order.
 
     Pass it to `oracle.drift.files.of`. What all tasks need, the grid above all, is put in the object store once.
