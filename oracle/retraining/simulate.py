@@ -50,7 +50,7 @@ class Plan:
     first: dt.date | None = None
     """Where the frozen model is trained and the play begins; by default after 40% of the race dates."""
     last: dt.date | None = None
-    every_days: int = 7
+    every_days: int = 14
     """Days between two looks."""
     window_days: int = 90
     """Days that a look looks back."""
@@ -131,7 +131,7 @@ class _Play:
         block = self._between(before, today)
         if block.any():
             self.in_force.watch(self.history, block, today, self.plan.pool)
-        seen = self.in_force.window(today - self.plan.window_days * DAY)
+        seen = self.in_force.window(today - self.plan.window_days * DAY, self.plan.pool)
         told = self.in_force.references[self.plan.pool].sketch
         report = None if seen is None else compare(told, seen, self.settings.drift)
         drift = blind("no race was run in the window") if report is None else parts_of(report.as_dict())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from oracle.cli.retrain.simulate import simulate
 from oracle.cli.retrain.why import why
 
 retrain = typer.Typer(
@@ -13,5 +14,5 @@ retrain = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (why,):
+for command in (why, simulate):
     retrain.command()(command)
