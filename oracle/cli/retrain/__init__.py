@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from oracle.cli.retrain.approve import approve, reject
+from oracle.cli.retrain.run import resume, run
 from oracle.cli.retrain.simulate import simulate
+from oracle.cli.retrain.status import status
 from oracle.cli.retrain.why import why
 
 retrain = typer.Typer(
@@ -14,5 +17,5 @@ retrain = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (why, simulate):
+for command in (run, resume, status, approve, reject, why, simulate):
     retrain.command()(command)
