@@ -23,7 +23,7 @@ from tests.models import world
 
 NAMES = ("conditional_logit", "market", "market_power")
 RECIPE = Recipe({n: Member(n) for n in NAMES}, Pool(("conditional_logit",)), Pool(("market_power",)))
-PLAN = Plan(first=dt.date(2015, 3, 20), every_days=10, window_days=30, holdout_days=20, test_days=3, recipe=RECIPE)
+PLAN = Plan(first=dt.date(2015, 3, 20), every_days=21, window_days=30, holdout_days=20, test_days=3, recipe=RECIPE)
 SETTINGS = Settings(
     split=SplitPolicy(validation_share=0.35),
     evaluation=EvaluationPolicy(resamples=100),
