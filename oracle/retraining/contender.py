@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from oracle.drift import sketch
 from oracle.drift.racing import RaceSums
-from oracle.drift.sketch import Sketch
+from oracle.drift.verdict import Report, compare
 from oracle.ensemble.about import About
 from oracle.ensemble.race_model import RaceModel
 from oracle.ensemble.recipe import Recipe
 from oracle.progress import Progress
 from oracle.ranking.races import Bools, Floats
-from oracle.settings import Settings
+from oracle.settings import DriftPolicy, Settings
 from oracle.training.history import History
 from oracle.training.walk import fit_before
 from oracle.watching import reference, table
@@ -53,13 +53,20 @@ class Contender:
         )
         self._blocks.append((until, told))
 
-    def window(self, since: dt.date, pool: str) -> Sketch | None:
-        """Return the blocks that ended after a date, counted, None where there is none; earlier ones are let go."""
+    def drift(self, since: dt.date, pool: str, policy: DriftPolicy) -> Report | None:
+        """Return how the blocks that ended after a date differ from the reference; earlier ones are let go.
+
+        None where no race was watched since.
+        """
         self._blocks = [(until, block) for until, block in self._blocks if until > since]
         if not self._blocks:
             return None
-        of = self.references[pool]
-        return sketch.of(pa.concat_tables([t for _, t in self._blocks]), of.sketch.layout, of.grid, RaceSums).closed()
+        of, rows = self.references[pool], pa.concat_tables([block for _, block in self._blocks])
+        return compare(of.sketch, sketch.of(rows, of.sketch.layout, of.grid, RaceSums).closed(), policy)
+
+    def answers(self, pool: str) -> bool:
+        """Return whether the ensemble answered any race of the holdout."""
+        return pool in self.references
 
     def win(self, history: History, mask: Bools, pool: str) -> Floats:
         """Return float64[N], the win probabilities of the starters of some races."""
