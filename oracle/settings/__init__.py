@@ -8,6 +8,7 @@ error and never a silent default.
 from oracle.settings.policies import (
     CalibrationPolicy,
     CheckPolicy,
+    DriftPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
     GatePolicy,
@@ -25,6 +26,7 @@ __all__ = [
     "OF_A_DATABASE",
     "CalibrationPolicy",
     "CheckPolicy",
+    "DriftPolicy",
     "EvaluationPolicy",
     "ExperimentPolicy",
     "GatePolicy",

@@ -163,3 +163,40 @@ class ExperimentPolicy(Policy):
     )
     max_days: float = Field(180.0, gt=0, description="Days after which a test without a decision ends.")
     sample_ratio_p: float = Field(0.001, gt=0, lt=0.5, description="Sample-ratio p below which nothing is decided.")
+
+
+class DriftPolicy(Policy):
+    """When two windows of racing differ so much that somebody should be told.
+
+    Two things must come together: the difference is no accident (`alpha`, over races that are not independent), and it
+    is large enough to matter (the floors). docs/drift.md has the measurements behind the defaults.
+    """
+
+    alpha: float = Field(
+        0.05, gt=0, lt=0.5, description="False discovery rate over features; level of each other test of a check."
+    )
+    cluster: Literal["race", "meeting", "day"] = Field(
+        "day", description="What is taken as independent: races, meetings, or all the racing of a day."
+    )
+    ks: float = Field(0.08, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
+    psi: float = Field(0.1, ge=0, description="PSI of a categorical column from which it matters.")
+    missing: float = Field(0.05, ge=0, le=1, description="Change of a column's missing share from which it matters.")
+    ignore: tuple[str, ...] = Field(
+        (), description="Columns that are measured and never judged, such as prize money that rises every year."
+    )
+    min_rows: int = Field(200, ge=2, description="Rows a window needs; with fewer nothing could be measured.")
+    min_races: int = Field(100, ge=2, description="Races with results a window needs for concept and outcome.")
+    min_clusters: int = Field(8, ge=2, description="Races or meetings a window needs: their scatter is the yardstick.")
+    ndcg_drop: float = Field(
+        0.02, gt=0, lt=1, description="Fall of NDCG@3 that is decay, as a share of the reference's mean."
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of the intervals of a check.")
+    prediction: float = Field(0.05, ge=0, description="PSI of the predictions from which it matters.")
+    outcome: float = Field(0.05, ge=0, description="PSI of a distribution of results from which it matters.")
+    strike_rate: float = Field(
+        0.05, ge=0, lt=1, description="Change of the favourites' wins beyond their odds from which it matters."
+    )
+    times: float = Field(0.01, ge=0, lt=1, description="Relative change of winning times from which it matters.")
+    season_weeks: int = Field(
+        2, ge=0, le=26, description="Weeks added on either side of the same weeks of earlier years."
+    )

@@ -16,6 +16,7 @@ from oracle.errors import BadSetting
 from oracle.settings.policies import (
     CalibrationPolicy,
     CheckPolicy,
+    DriftPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
     GatePolicy,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()
     guardrails: GuardrailPolicy = GuardrailPolicy()
+    drift: DriftPolicy = DriftPolicy()
 
     @classmethod
     def settings_customise_sources(

@@ -40,6 +40,17 @@ FLOORS: dict[str, int] = {
         ),
         1,
     ),
+    **dict.fromkeys(
+        (
+            f"oracle.drift.{n}"
+            for n in (
+                *("words", "contrast", "tally", "starters", "racing", "expectation", "season", "selftest"),
+                *("prediction", "concept", "outcome", "multiple", "causes", "verdict", "report", "pictures"),
+                "calibration",
+            )
+        ),
+        1,
+    ),
     "oracle.drift": 1,
     **dict.fromkeys((f"oracle.drift.{n}" for n in ("parquet", "files", "on_ray")), 3),
     **dict.fromkeys(
@@ -81,6 +92,7 @@ FLOORS: dict[str, int] = {
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
+    "oracle.drift.history": 3,
     "oracle.store": 3,
     "oracle.experiment.evidence": 3,
     "oracle.experiment.conduct": 4,
