@@ -147,21 +147,20 @@ def _by_month(
 ) -> dict[str, int]:
     """Count a column month by month, where months are known, and return its first levels outside the grid."""
     if not spans:
-        return _tally(column, starts, grid, name, vector)
-    others = []
+        return _tally(column, starts, grid, name, vector[grid.slices[name]])
+    others, total = [], vector[grid.slices[name]]
     for month, begin, end in spans:
         inside = starts[np.searchsorted(starts, begin) : np.searchsorted(starts, end) + 1] - begin
-        counted = np.zeros(grid.places, dtype=np.int64)
+        counted = np.zeros(total.size, dtype=np.int64)
         others.append(_tally(column.slice(begin, end - begin), inside, grid, name, counted))
-        places = counted[grid.slices[name]]
-        vector[grid.slices[name]] += places
-        coarse(grid).put(name, places, of_months[month])
+        total += counted
+        coarse(grid).put(name, counted, of_months[month])
     return categorical.first_names(*others)
 
 
-def _tally(column: pa.ChunkedArray, starts: Ints, grid: Grid, name: str, vector: Ints) -> dict[str, int]:
+def _tally(column: pa.ChunkedArray, starts: Ints, grid: Grid, name: str, places: Ints) -> dict[str, int]:
     """Count a column into its places, and return its first levels outside the grid by name."""
-    bins, places = grid.columns[name], vector[grid.slices[name]]
+    bins = grid.columns[name]
     if isinstance(bins, CategoricalGrid):
         return categorical.tally(column, starts, bins, places)
     numeric.tally(numeric.as_floats(column), starts, bins, places)
