@@ -8,11 +8,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,6 +26,7 @@ from oracle.drift.sketch import Sketch
 from oracle.drift.verdict import compare
 from oracle.drift.words import Verdict, unmeasured
 from oracle.ensemble.race_model import RaceModel
+from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
 from oracle.settings import DriftPolicy
 from oracle.store import Check, Store
@@ -59,6 +61,19 @@ class Watched:
             UntrustedPackage: the package is not what was saved.
         """
         return cls(RaceModel.load(folder), version, reference.of(folder))
+
+    def measured_on(self, frame: pd.DataFrame, matrix: RaceMatrix, policy: DriftPolicy) -> Watched:
+        """Return a version that was saved without a reference, with that of the dataset it was trained on.
+
+        Args:
+            frame: The runner table of the dataset.
+            matrix: Its features, each race as of its off.
+            policy: Which races depend on each other.
+
+        Raises:
+            NotEnoughData: the dataset does not hold the model's test.
+        """
+        return replace(self, references=reference.later(frame, matrix, self.model, policy))
 
 
 def check(
