@@ -149,9 +149,15 @@ class Predictions:
             .where(c.off > utc(after), c.off <= utc(until))
             .subquery()
         )
-        wanted = sa.select(told.c.seq, told.c.race_key, told.c.off, told.c.at).where(told.c.place == 1).order_by(told.c.off, told.c.seq)
+        wanted = (
+            sa.select(told.c.seq, told.c.race_key, told.c.off, told.c.at)
+            .where(told.c.place == 1)
+            .order_by(told.c.off, told.c.seq)
+        )
         rows = self._database.read(lambda connection: connection.execute(wanted).all())
-        of_race = {row.race_key: row.seq for row in rows if row.off - row.at <= EARLY}  # a race that was put off counts once, as it was run
+        of_race = {
+            row.race_key: row.seq for row in rows if row.off - row.at <= EARLY
+        }  # a race that was put off counts once, as it was run
         kept = list(of_race.values()) if most is None else list(of_race.values())[-most:] if most > 0 else []
         found: list[Prediction] = []
         for begin in range(0, len(kept), AT_ONCE):

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from oracle.watching import live, reference
 from oracle.watching.folder import ROW_GROUP
 from oracle.watching.live import Live
 from oracle.watching.reference import Reference
+from oracle.watching.walking import Walker
 
 PARTS = ("data", "prediction", "concept", "outcome")
 OWN = "own test"
@@ -52,6 +54,11 @@ class Watched:
     """Its number in the registry."""
     references: Mapping[str, Reference]
     """By the pool that answers; none of a package that was saved without."""
+
+    @cached_property
+    def walker(self) -> Walker:
+        """Walks for this version, so that the way before a window is walked once and not at every look."""
+        return Walker(self.model)
 
     @classmethod
     def load(cls, folder: Path, version: str) -> Watched:
@@ -109,7 +116,16 @@ def check(
         Unavailable: the store did not answer.
     """
     began, cpu = time.perf_counter(), time.process_time()
-    seen = live.window(store, watched.model, watched.version, now, since=since, races=races, progress=progress)
+    seen = live.window(
+        store,
+        watched.model,
+        watched.version,
+        now,
+        since=since,
+        races=races,
+        walker=watched.walker,
+        progress=progress,
+    )
     pool, rows = _answered(seen.table)
     against = watched.references.get(pool) if pool else None
     document = _blind(pool, seen) if against is None else _compared(rows, against, policy, counting)
