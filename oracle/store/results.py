@@ -159,6 +159,20 @@ class Results:
         wanted = sa.select(*_COLUMNS, c.seq).where(c.off > utc(off_after), c.received_at <= utc(at))
         return sorted({each.race_key: each for each in self._read(wanted)}.values(), key=lambda each: each.seq)
 
+    def changed(self, off_until: dt.datetime, seq: int, at: dt.datetime, now: dt.datetime) -> bool:
+        """Return whether a result of a race off by a moment has become known since an earlier look, new or corrected.
+
+        Args:
+            off_until: Only races off by then.
+            seq: The last result of the earlier look.
+            at: Its moment.
+            now: The moment of this one.
+        """
+        c = RESULTS.c
+        new = sa.or_(c.seq > seq, c.received_at > utc(at))
+        wanted = sa.select(c.seq).where(c.off <= utc(off_until), c.received_at <= utc(now), new).limit(1)
+        return self._database.read(lambda connection: connection.execute(wanted).first()) is not None
+
     def latest(self) -> int:
         """Return the number of the last revision, 0 where there is none."""
         return int(self._database.read(lambda c: c.execute(sa.select(LATEST)).scalar_one()))

@@ -19,25 +19,22 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from oracle.ensemble.race_model import FEATURE_SET, RaceModel
-from oracle.features import build
-from oracle.features.forward import Telling, Told, booked, later, told
+from oracle.ensemble.race_model import RaceModel
 from oracle.features.matrix import RaceMatrix
-from oracle.features.races import Races, from_cards, joined
-from oracle.features.state import KINDS, State
+from oracle.features.races import Races
 from oracle.progress import Progress, silent
 from oracle.race import RaceCard
 from oracle.ranking.races import Bools, Floats, offsets_of, sum_by_race
 from oracle.serving.body import read_card
-from oracle.store import Prediction, RaceResult, Store
+from oracle.store import Prediction, Store
 from oracle.watching import table
 from oracle.watching.results import Outcomes
 from oracle.watching.skew import Skew, compared
 from oracle.watching.table import Said
+from oracle.watching.walking import Walker, known_through
 
 DAYS = 90
 """How far back a window goes, unless it is told."""
-LONG_AGO = dt.datetime(1970, 1, 2, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,7 @@ def window(
     *,
     since: dt.datetime | None = None,
     races: int | None = None,
+    walker: Walker | None = None,
     progress: Progress = silent,
 ) -> Live:
     """Return the races that a version answered lately.
@@ -92,22 +90,21 @@ def window(
         now: The moment of the check; neither races off later nor results and answers that came later are looked at.
         since: Begin of the window; by default `DAYS` before `now`, or the model's own beginning where `races` is given.
         races: So many races at most, the latest.
+        walker: Of this model, where windows are asked for again and again: the way before them is then walked once.
         progress: Told of the walk.
 
     Raises:
         Unavailable: the store did not answer.
     """
-    known = LONG_AGO if np.isneginf(model.state.through) else dt.datetime.fromtimestamp(model.state.through, dt.UTC)
+    known = known_through(model)
     begin = since or (known if races is not None else now - dt.timedelta(days=DAYS))
     asked = store.predictions.last_of_races(version, max(begin, known), now, races)
     if not asked:
         return Live(_empty(), 0, 0, 0, Skew())
-    results = store.results.known(now, known)
-    told_of = later(model.state, told((_telling(each) for each in results), model.about.overround))
-    cards, matrix = _walked(model, [_card(each) for each in asked], told_of, progress)
-    said = _said(asked, version)
-    skew = compared(asked, matrix, told_of)
-    outcomes = Outcomes.of(asked, cards, results)
+    walked = (walker or Walker(model)).read(store, [_card(each) for each in asked], now, progress)
+    cards, matrix, said = walked.cards, walked.matrix, _said(asked, version)
+    skew = compared(asked, matrix, walked.folded)
+    outcomes = Outcomes.of(asked, cards, walked.results)
     started = outcomes.started
     before = cards.offsets
     cards, matrix = _only(cards, started), _rows(matrix, started)
@@ -115,75 +112,16 @@ def window(
     odds = np.where(np.isnan(outcomes.odds[started]), cards.numbers["odds"], outcomes.odds[started])
     cards = replace(cards, numbers={**cards.numbers, "odds": odds}, _codes={})
     done = table.of(cards, matrix, said, {name: values[started] for name, values in outcomes.columns.items()})
-    through = results[-1].seq if results else 0
-    return Live(done, len(asked), outcomes.known, outcomes.unmatched, skew, asked[0].off, asked[-1].off, through)
+    ends = asked[0].off, asked[-1].off
+    return Live(done, len(asked), outcomes.known, outcomes.unmatched, skew, *ends, walked.seq)
 
 
 def _empty() -> pa.Table:
     return pa.schema([*table.SCHEMA, *table.SAID]).empty_table()
 
 
-def _telling(result: RaceResult) -> Telling:
-    return Telling(result.race_key, result.seq, orjson.loads(result.runners))
-
-
 def _card(asked: Prediction) -> RaceCard:
     return replace(read_card(asked.card.encode()).as_card(), race_id=asked.race_key)
-
-
-def _walked(
-    model: RaceModel, cards: Sequence[RaceCard], told_of: Sequence[Told], progress: Progress
-) -> tuple[Races, RaceMatrix]:
-    """Return the cards as races, in their order, with the features that the walk reads at their off."""
-    state = model.state.copy()
-    run = [each.races for each in told_of if each.races is not None]
-    past = [booked(joined(run), state)] if run else []
-    asked = from_cards(cards, _Alias(state, past[0] if past else None), model.about.overround)
-    together = joined([*past, asked])
-    order = np.argsort(together.off, kind="stable")
-    is_card = np.arange(len(together)) >= len(together) - len(asked)
-    walked = build.history(_ordered(together, order), FEATURE_SET, state, progress, cards=is_card[order])
-    return asked, walked.take(is_card[order])
-
-
-class _Alias:
-    """Finds the id that a participant of a card is booked under, as the served state does."""
-
-    def __init__(self, state: State, past: Races | None) -> None:
-        self._state = state
-        self._names: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
-        self._ids: dict[str, frozenset[str]] = dict.fromkeys(KINDS, frozenset())
-        if past is not None:
-            for kind in KINDS:
-                ids, names = past.texts[f"{kind}_id"], past.texts[kind]
-                self._names[kind] = {n: i for n, i in zip(names, ids, strict=True) if n and i and n != i}
-                self._ids[kind] = frozenset(i for i in ids if i is not None)
-
-    def __call__(self, kind: str, given: str | None, name: str | None) -> str | None:
-        known = self._ids[kind]
-        if given is None:
-            return self._names[kind].get(name or "") or self._state.alias(kind, None, name)
-        if given in known:
-            return given
-        if name in known and given not in self._state.ledgers[kind].holders.index:
-            return name
-        return self._state.alias(kind, given, name)
-
-
-def _ordered(races: Races, order: np.ndarray) -> Races:
-    """Return the races in another order."""
-    sizes = np.diff(races.offsets)
-    rows = np.concatenate([np.arange(races.offsets[r], races.offsets[r + 1]) for r in order])
-    return replace(
-        races,
-        offsets=offsets_of(sizes[order]),
-        off=races.off[order],
-        day=races.day[order],
-        numbers={name: values[rows] for name, values in races.numbers.items()},
-        texts={name: values[rows] for name, values in races.texts.items()},
-        rows=races.rows[rows],
-        _codes={},
-    )
 
 
 def _said(asked: Sequence[Prediction], version: str) -> Said:

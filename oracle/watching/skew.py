@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from oracle.features.forward import Told
 from oracle.features.ledger import KNOWN_AFTER
 from oracle.features.matrix import RaceMatrix
 from oracle.store import Prediction
+from oracle.watching.walking import Folded
 
 MOST_NAMED = 20
 """Races that are named; all of them are counted."""
@@ -54,16 +54,15 @@ class Skew:
         }
 
 
-def compared(asked: Sequence[Prediction], walked: RaceMatrix, results: Sequence[Told]) -> Skew:
+def compared(asked: Sequence[Prediction], walked: RaceMatrix, folded: Folded) -> Skew:
     """Return how the served features compare with those that the walk reads for the same cards.
 
     Args:
         asked: The answered cards.
         walked: Their features by the walk, in the same order.
-        results: What the walk folded in, by off.
+        folded: What the walk learned from.
     """
-    off = np.array([each.off for each in results])
-    seq = np.array([each.seq for each in results], dtype=np.int64)
+    off, seq = folded.off, folded.seq
     newest = np.maximum.accumulate(seq) if len(seq) else seq
     count = dict.fromkeys(("equal", "behind", "ahead", "unexplained"), 0)
     named: list[str] = []
