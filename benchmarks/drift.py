@@ -26,6 +26,7 @@ from benchmarks.drift_bench.data import window
 from benchmarks.serving_bench import environments
 from benchmarks.serving_bench.environments import REPOSITORY, NotInstalled
 
+CACHE = Path.home() / ".cache" / "equine-oracle-benchmark"
 FEW = 10
 """Columns that Evidently is given."""
 COMMAND = ("-c", "from oracle.cli.app import main; main()", "drift", "--json")
@@ -61,7 +62,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000_000, help="of each window")
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--scratch", type=Path, default=REPOSITORY / ".cache" / "drift", help="keeps the windows")
+    parser.add_argument("--scratch", type=Path, default=CACHE / "drift", help="keeps the windows")
     asked = parser.parse_args()
     found = measured(asked.rows, asked.columns, asked.rounds, asked.scratch)
     targets = judged(found)
