@@ -11,6 +11,7 @@ from oracle.cli import output
 from oracle.cli.ab import ab
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
+from oracle.cli.drift import drift
 from oracle.cli.explain import explain
 from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
@@ -42,7 +43,7 @@ for command in (
     *(models, card, predict, explain, serve),
 ):
     app.command()(command)
-for group in (ab, results, predictions):
+for group in (ab, drift, results, predictions):
     app.add_typer(group)
 
 
