@@ -127,10 +127,17 @@ def count(rows: Rows, layout: Layout, grid: Grid, counter: RaceCounter | None, s
     if starts.size:
         sizes = np.diff(starts)
         vector[RACES], vector[SIZE_SQUARES] = sizes.size, int((sizes * sizes).sum())
-    races = counter.of(pa.table(whole), layout) if counter is not None else None
+    races = _judged(whole, layout, counter) if counter is not None else None
     edges = (pa.table(before), pa.table(after)) if cut.keep else None
     months = Tally(np.array(list(of_months), dtype=np.int64), np.array(list(of_months.values())))
     return Counted(vector, {n: o for n, o in others.items() if o}, races, months if spans else EMPTY, edges)
+
+
+def _judged(whole: Mapping[str, pa.ChunkedArray], layout: Layout, counter: RaceCounter) -> RaceStatistics:
+    """Return what is known of whole races; of a window with neither predictions nor results there is nothing."""
+    judging = (Role.PREDICTION, Role.MARKET, Role.OUTCOME)
+    known = any(c.role in judging for c in layout.columns)
+    return counter.of(pa.table(dict(whole)), layout) if known else counter.zero()
 
 
 Span = tuple[int, int, int]
