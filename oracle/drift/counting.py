@@ -108,11 +108,12 @@ def count(rows: Rows, layout: Layout, grid: Grid, counter: RaceCounter | None, s
     vector, others = np.zeros(grid.places, dtype=np.int64), dict[str, dict[str, int]]()
     before, after, whole = dict[str, pa.Array](), dict[str, pa.Array](), dict[str, pa.ChunkedArray]()
     shared = _shared(layout, grid)
+    outer = [pa.array(np.arange(*span)) for span in ((0, cut.begin), (cut.end, rows.num_rows))]
     spans, of_months = list[Span](), dict[int, Floats]()
     for name in wanted(layout, counter is not None):
         column = rows.column(name) if name in rows.column_names else pa.chunked_array([pa.nulls(rows.num_rows)])
         if cut.keep:
-            before[name], after[name] = _copied(column, 0, cut.begin), _copied(column, cut.end, rows.num_rows)
+            before[name], after[name] = _copied(column, outer[0]), _copied(column, outer[1])
         inner = column.slice(cut.begin, cut.end - cut.begin)
         if counter is not None and (name in OF_RACES or name == layout.cluster):
             whole[name] = inner
@@ -221,13 +222,14 @@ def _runs(clusters: pa.ChunkedArray, starts: Ints) -> dict[str, int]:
 
 def kept(rows: Rows, names: Sequence[str]) -> pa.Table:
     """Return a copy of a few rows."""
-    return pa.table({n: _copied(rows.column(n), 0, rows.num_rows) for n in names if n in rows.column_names})
+    every = pa.array(np.arange(rows.num_rows))
+    return pa.table({n: _copied(rows.column(n), every) for n in names if n in rows.column_names})
 
 
-def _copied(column: pa.ChunkedArray, begin: int, end: int) -> pa.Array:
+def _copied(column: pa.ChunkedArray, places: pa.Array) -> pa.Array:
     """Return a copy of a few values that does not hold on to the block they were cut from, dictionaries resolved."""
-    part = column.slice(begin, end - begin)
-    taken = part.take(pa.array(np.arange(end - begin))).cast(_resolved(column.type))
+    taken = column.take(places)
+    taken = taken.cast(_resolved(column.type)) if pa.types.is_dictionary(column.type) else taken
     return taken.combine_chunks() if isinstance(taken, pa.ChunkedArray) else taken
 
 

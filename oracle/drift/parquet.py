@@ -24,7 +24,7 @@ Keep = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 """Which days count, as days since 1970."""
 Paths = str | Path | Sequence[str | Path]
 
-VALUES_AT_ONCE: Final = 1 << 20
+VALUES_AT_ONCE: Final = 1 << 17
 """Columns of a row group are read together up to so many values: small groups in one go, large ones by column."""
 LARGEST_GROUP: Final = 1 << 22
 """Rows beyond which a row group is read in batches."""
