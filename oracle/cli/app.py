@@ -9,6 +9,7 @@ import typer
 from oracle import process
 from oracle.cli import output
 from oracle.cli.ab import ab
+from oracle.cli.alerts import alerts
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.drift import drift
@@ -17,9 +18,11 @@ from oracle.cli.features import features
 from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
+from oracle.cli.monitor import monitor
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
 from oracle.cli.results import results
+from oracle.cli.retrain import retrain
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 from oracle.cli.train import evaluate, train
@@ -41,10 +44,10 @@ def _root() -> None:
 
 for command in (
     *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
-    *(models, card, predict, explain, serve),
+    *(models, card, predict, explain, serve, monitor),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions):
+for group in (ab, drift, results, predictions, retrain, alerts):
     app.add_typer(group)
 
 

@@ -7,6 +7,7 @@ error and never a silent default.
 
 from oracle.settings.policies import (
     CalibrationPolicy,
+    CandidatePolicy,
     CheckPolicy,
     DriftPolicy,
     EvaluationPolicy,
@@ -16,15 +17,18 @@ from oracle.settings.policies import (
     LeakPolicy,
     MarketPolicy,
     Policy,
+    RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
 from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_name, keys, load
 
 __all__ = [
     "BESIDE",
     "OF_A_DATABASE",
+    "AlertSettings",
     "CalibrationPolicy",
+    "CandidatePolicy",
     "CheckPolicy",
     "DriftPolicy",
     "EvaluationPolicy",
@@ -34,6 +38,7 @@ __all__ = [
     "LeakPolicy",
     "MarketPolicy",
     "Policy",
+    "RetrainingPolicy",
     "ServingSettings",
     "Settings",
     "SplitPolicy",

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from oracle.errors import BadSetting
 from oracle.settings.policies import (
     CalibrationPolicy,
+    CandidatePolicy,
     CheckPolicy,
     DriftPolicy,
     EvaluationPolicy,
@@ -24,9 +25,10 @@ from oracle.settings.policies import (
     LeakPolicy,
     MarketPolicy,
     Policy,
+    RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
 
 
 class Settings(BaseSettings):
@@ -52,6 +54,9 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()
     guardrails: GuardrailPolicy = GuardrailPolicy()
+    candidate: CandidatePolicy = CandidatePolicy()
+    retraining: RetrainingPolicy = RetrainingPolicy()
+    alerts: AlertSettings = AlertSettings()
     drift: DriftPolicy = DriftPolicy()
 
     @classmethod

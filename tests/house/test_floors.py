@@ -64,6 +64,10 @@ FLOORS: dict[str, int] = {
         1,
     ),
     "oracle.experiment": 1,
+    "oracle.alerts": 1,
+    "oracle.alerts.message": 1,
+    "oracle.retraining": 1,
+    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why", "validation", "report")), 1),
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
@@ -92,15 +96,34 @@ FLOORS: dict[str, int] = {
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
+    "oracle.registry.promotion": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
+    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
     "oracle.experiment.evidence": 3,
     "oracle.experiment.conduct": 4,
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
+    **dict.fromkeys(
+        (
+            f"oracle.retraining.{n}"
+            for n in (
+                *("submission", "processes", "on_ray", "shepherd", "news", "monitor", "every", "surroundings"),
+                *("contender", "simulate"),
+            )
+        ),
+        4,
+    ),
     "oracle.watching": 4,
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
+    **dict.fromkeys(
+        (
+            f"oracle.retraining.{n}"
+            for n in ("steps", "snapshot", "candidate", "measuring", "testing", "promotion", "pipeline")
+        ),
+        4,
+    ),
     # 5: the edges
     "oracle.cli": 5,
     "jobs": 5,
@@ -108,10 +131,12 @@ FLOORS: dict[str, int] = {
 """Floor of each module, or of each whole room: the longest name that fits a module decides."""
 SPLIT = {
     "oracle",
+    "oracle.alerts",
     "oracle.data",
     "oracle.drift",
     "oracle.experiment",
     "oracle.registry",
+    "oracle.retraining",
     "oracle.tracking",
     "oracle.tuning",
 }
