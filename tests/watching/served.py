@@ -63,8 +63,10 @@ def serve(
     odds: bool = True,
     late: frozenset[str] = frozenset(),
     untold: frozenset[str] = frozenset(),
+    before: dt.timedelta = BEFORE,
+    after: dt.timedelta = AFTER,
 ) -> None:
-    """Answer the card of every race five minutes before its off, and tell its result twelve minutes after.
+    """Answer the card of every race before its off, and tell its result some minutes after.
 
     Args:
         model: The version.
@@ -74,12 +76,14 @@ def serve(
         odds: Whether the cards carry odds.
         late: Races whose results are told a week later.
         untold: Races whose results nobody tells.
+        before: How long before the off a card is answered.
+        after: How long after the off a result is told.
     """
     form = LiveForm(model.state, model.about)
     told = {each.race_key: each for each in results(frame, dt.datetime(1970, 1, 1, tzinfo=dt.UTC))}
     cards = [card for card in cards_of(frame) if sum(not r.withdrawn for r in card.runners) > 1]
-    events: list[tuple[dt.datetime, int, RaceCard]] = [(card.off - BEFORE, 1, card) for card in cards]
-    wait = {card.race_id: AFTER if card.race_id not in late else dt.timedelta(days=7) for card in cards}
+    events: list[tuple[dt.datetime, int, RaceCard]] = [(card.off - before, 1, card) for card in cards]
+    wait = {card.race_id: after if card.race_id not in late else dt.timedelta(days=7) for card in cards}
     events += [(card.off + wait[card.race_id], 0, card) for card in cards if card.race_id not in untold]
     predictions: list[Prediction] = []
     for at, asks, card in sorted(events, key=lambda event: event[:2]):
