@@ -26,8 +26,10 @@ from oracle.progress import Progress, silent
 
 PIECE: Final = 1 << 18
 """Rows that are counted together, whole row groups: the work of one task on a cluster."""
-SAMPLE: Final = 1 << 17
-"""Rows of the reference that its grid is made of; where it has no more, KS may be exact."""
+FEW: Final = 1 << 17
+"""Rows of a reference whose grid is made of all of them: where a column has few values, KS is exact."""
+SAMPLE: Final = 1 << 16
+"""Rows of a larger one that its grid is made of."""
 SAMPLED: Final = 2
 """Row groups that the sample is taken from, as far apart as they lie."""
 READ: Final = 1 << 17
@@ -134,7 +136,7 @@ def sampled(files: Files, reading: Reading) -> Grid:
     """Return the grid of a reference, from some rows of some of its row groups, a few columns at a time."""
     names, made = [c.name for c in reading.layout.measured], dict[str, ColumnGrid]()
     largest = max((g.rows for g in files.groups), default=1)
-    at_once = max(1, VALUES_AT_ONCE // min(largest, SAMPLE))
+    at_once = max(1, VALUES_AT_ONCE // min(largest, READ))
     for some in (names[i : i + at_once] for i in range(0, len(names), at_once)):
         parts = list(_some_rows(files, reading, some))
         sample = pa.concat_tables(parts, promote_options="permissive") if parts else pa.table({})
@@ -148,7 +150,7 @@ def _named(layout: Layout, names: Sequence[str]) -> tuple[Column, ...]:
 
 def _some_rows(files: Files, reading: Reading, names: Sequence[str]) -> Iterator[pa.Table]:
     """Yield some rows of row groups that lie far apart, until they are enough."""
-    if files.rows <= SAMPLE:
+    if files.rows <= FEW:
         yield from (_plain(batch) for group in files.groups for batch in reading.batches(group, READ, names))
         return
     rows = 0
@@ -189,9 +191,9 @@ def refined(files: Files, reading: Reading, reference: Sketch) -> Grid:
             present = int(vector[bins.places - numeric.SCALARS + PRESENT])
             if int(vector[: bins.bins][~bins.single].max()) > max(LARGEST_BIN * present, 1):
                 coarse[name] = present
-    if not coarse or files.rows <= SAMPLE:
+    if not coarse or files.rows <= FEW:
         return reference.grid
-    steps = {name: max(1, present // SAMPLE) for name, present in coarse.items()}
+    steps = {name: max(1, present // FEW) for name, present in coarse.items()}
     taken: dict[str, list[numeric.Floats]] = {name: [] for name in coarse}
     seen = dict.fromkeys(coarse, 0)
     for batch in _batches(files, reading, list(coarse)):
@@ -207,4 +209,4 @@ def refined(files: Files, reading: Reading, reference: Sketch) -> Grid:
 
 def _batches(files: Files, reading: Reading, names: Sequence[str]) -> Iterator[pa.Table]:
     for group in files.groups:
-        yield from reading.batches(group, SAMPLE, names)
+        yield from reading.batches(group, READ, names)

@@ -1,7 +1,7 @@
 """How far apart two distributions are, from their counts, and how surely. Pure.
 
 P-values use effective rows: n divided by the design effect, which says by how much the rows of a race repeat each
-other. Formulas and their sources stand in docs/drift.md.
+other. Formulas stand in docs/drift-statistics.md.
 """
 
 from __future__ import annotations

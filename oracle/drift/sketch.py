@@ -226,7 +226,7 @@ def _summed(*sketches: Sketch) -> Sketch:
     a = sketches[0]
     names = dict.fromkeys(name for s in sketches for name in s.others)
     others = {n: categorical.first_names(*(s.others.get(n, {}) for s in sketches)) for n in names}
-    vector = np.sum([s.vector for s in sketches], axis=0)
+    vector = functools.reduce(operator.add, [s.vector for s in sketches if s.vector[ROWS]] or [a.vector])
     races = None if a.races is None else functools.reduce(operator.add, (s.races for s in sketches))
     months = functools.reduce(operator.add, (s.months for s in sketches))
     return replace(a, vector=vector, others=others, races=races, months=months, first=None, last=None)

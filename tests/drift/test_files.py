@@ -17,6 +17,7 @@ import pytest
 from oracle.data.dataset import Dataset
 from oracle.drift import files, grid, parquet, sketch
 from oracle.drift.columns import layout
+from oracle.drift.racing import RaceSums
 from oracle.errors import BadInput, UnreadableFile
 
 N = 3000
@@ -80,10 +81,11 @@ def test_days_choose_rows_and_the_grid_is_made_of_what_they_chose(tmp_path: Path
 def test_a_sample_that_saw_too_little_of_a_column_is_taken_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "SAMPLE", 256)
+    for name, value in (("FEW", 2000), ("SAMPLE", 256), ("READ", 512)):
+        monkeypatch.setattr(files, name, value)
     found = files.of(written(tmp_path / "d")).closed()
     bins, counts = found.grid.columns["season"], found.vector[found.grid.slices["season"]]
-    assert counts[: bins.bins][~bins.single].max() <= N / 100
+    assert counts[: bins.bins][~bins.single].max() <= N / 300
 
 
 def test_files_with_other_columns_and_other_types_of_numbers_are_one_window(tmp_path: Path) -> None:
@@ -140,10 +142,13 @@ def test_a_cluster_counts_what_this_process_counts_to_the_last_bit(
     from oracle.drift import on_ray
 
     monkeypatch.setattr(files, "PIECE", 300)
-    folder = written(tmp_path / "d")
+    place = np.concatenate([CHANCE.permutation(n) + 1 for n in np.bincount(RACE)])
+    judged = TABLE.append_column("win", pa.array(CHANCE.random(N))).append_column("position", pa.array(place))
+    folder = written(tmp_path / "d", judged)
     seconds: list[float] = []
     counting = functools.partial(on_ray.counting, spent=seconds.append)
-    here, there = files.of(folder), files.of(folder, counting=counting)
+    here, there = (files.of(folder, counter=RaceSums, counting=each) for each in (files.here, counting))
+    assert here.races
     assert here == there
     assert here.closed().to_bytes() == there.closed().to_bytes()
     assert sum(seconds) > 0
