@@ -89,7 +89,7 @@ def test_the_check_measures_itself_and_a_past(oracle: Any, past: str) -> None:
 
 
 @pytest.mark.cluster
-@pytest.mark.filterwarnings("ignore:.*use_push_based_shuffle.*:DeprecationWarning")  # Ray Data's own
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray Data's own
 def test_a_cluster_of_its_own_says_the_same(oracle: Any, past: str) -> None:
     words = ("--reference", f"{past}/2022.parquet", "--current", f"{past}/2024.parquet")
     (code, here), (same, there) = oracle(*words), oracle(*words, "--address", "local")
