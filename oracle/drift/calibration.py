@@ -166,7 +166,7 @@ def _part(part: str, found: Sequence[Look], years: float) -> dict[str, Any]:
     said = [look.verdicts[part] for look in found]
     strengths = np.array([look.strengths[part] for look in found])
     return {
-        **_rate([verdict is Verdict.DRIFT for verdict in said], years),
+        **_rate([verdict is Verdict.DRIFT for verdict in said], years, sum(v is not Verdict.UNMEASURED for v in said)),
         "unmeasured": sum(verdict is Verdict.UNMEASURED for verdict in said),
         "floors_for_one_a_year": _factor(strengths, years),
     }
@@ -180,12 +180,13 @@ def _factor(strengths: np.ndarray[Any, Any], years: float) -> float:
     return float(round(strengths.max(initial=1.0) * 1.001, 2))
 
 
-def _rate(alarmed: Sequence[bool], years: float) -> dict[str, Any]:
+def _rate(alarmed: Sequence[bool], years: float, measured: int | None = None) -> dict[str, Any]:
+    """Return alarms, and their share of the looks that could be measured."""
     return {
         "alarms": alarms(alarmed),
         "alarms_per_year": alarms(alarmed) / years,
         "looks_in_alarm": sum(alarmed),
-        "share_of_looks": sum(alarmed) / len(alarmed),
+        "share_of_looks": sum(alarmed) / max(len(alarmed) if measured is None else measured, 1),
     }
 
 
