@@ -89,6 +89,19 @@ class Slot:
         with self._changing:
             self._load(target)
 
+    def follow_alias(self) -> None:
+        """Put another version here if what was asked for names another by now: an alias that was moved.
+
+        Raises:
+            OracleError: the registry did not answer, or the version cannot be loaded; what stands here stays.
+        """
+        with self._changing:
+            if self._asked is None or self._served is None:
+                return
+            found = self._source.load(self._asked, in_force=self._served)
+            if found is not self._served:
+                self._load(self._asked, found)
+
     @property
     def asked(self) -> Target | None:
         """What this slot was asked to hold last."""
@@ -144,11 +157,11 @@ class Slot:
         """
         return here((loaded or self.held()).model, cards)
 
-    def _load(self, target: Target) -> None:
+    def _load(self, target: Target, found: Served | None = None) -> None:
         self._asked_at, self._asked = self._now(), target
         before = self._served, self._form
         try:
-            found = self._source.load(target, in_force=self._served)
+            found = found or self._source.load(target, in_force=self._served)
             if found is not self._served:
                 self._served, self._form = found, _form_of(found.model)
             same = self.loaded is not None and before[0] is found and self.loaded.target.weights == target.weights
