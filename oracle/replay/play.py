@@ -137,7 +137,7 @@ def _tell(server: Posting, race: Race, moment: Moment, played: Played) -> None:
     try:
         told: Mapping[str, Any] = server.post("/v1/results", race.result, moment.at)
     except OracleError as error:
-        played.refused[str(error.message)] += 1
+        played.refused[str(error.what)] += 1
         return
     played.results += 1
     for row in told["races"][0]["refused"]:

@@ -132,7 +132,7 @@ class Slot:
             if self.loaded is None:
                 return 0
             if self._fold():
-                self.loaded = self._standing(self.loaded.target, self.loaded.loaded_at)
+                self.loaded = self._standing(self.loaded.target, self.loaded.loaded_at, new=False)
             return self.loaded.seq
 
     def held(self) -> Loaded:
@@ -181,8 +181,8 @@ class Slot:
         before = self._form.snapshot.seq
         return self._form.fold(self._results.since(before)).seq != before
 
-    def _standing(self, target: Target, loaded_at: dt.datetime) -> Loaded:
-        """Return the version of this slot with its weights and the newest form."""
+    def _standing(self, target: Target, loaded_at: dt.datetime, *, new: bool = True) -> Loaded:
+        """Return the version of this slot with its weights and the newest form; `new` where more than that changed."""
         assert self._served is not None
         model: Predictor = self._served.model
         snapshot = None
@@ -191,7 +191,7 @@ class Slot:
             model = snapshot.of(model)
         model = _weighed(model, target)
         if self._warm and isinstance(model, RaceModel):
-            _answers(model)
+            _answers(model, reasons=new)
         return Loaded(model, self._served.message, target, loaded_at, snapshot)
 
 
@@ -199,14 +199,14 @@ def _form_of(model: Predictor) -> LiveForm | None:
     return LiveForm(model.state, model.about) if isinstance(model, RaceModel) else None
 
 
-def _answers(model: RaceModel) -> None:
+def _answers(model: RaceModel, *, reasons: bool) -> None:
     """Return if the model answers an invented race.
 
     Raises:
         UntrustedPackage: it does not.
     """
     try:
-        model.warm()
+        model.warm(reasons=reasons)
     except Exception as error:
         raise UntrustedPackage(
             f"the version loads and does not answer: {type(error).__name__}: {error}", next_step="train again"
