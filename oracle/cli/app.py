@@ -9,15 +9,18 @@ import typer
 from oracle import process
 from oracle.cli import output
 from oracle.cli.ab import ab
+from oracle.cli.alerts import alerts
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.explain import explain
+from oracle.cli.features import features
 from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
 from oracle.cli.results import results
+from oracle.cli.retrain import retrain
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 from oracle.cli.train import evaluate, train
@@ -38,11 +41,11 @@ def _root() -> None:
 
 
 for command in (
-    *(simulate, ingest, leakscan, train, evaluate, backtest, tune),
+    *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
     *(models, card, predict, explain, serve),
 ):
     app.command()(command)
-for group in (ab, results, predictions):
+for group in (ab, results, predictions, retrain, alerts):
     app.add_typer(group)
 
 

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -279,8 +280,16 @@ class RaceModel:
             answers.append(CardPrediction(runners, "market" if priced[i] else "form", int(places[i]), notes))
         return answers
 
-    def save(self, folder: Path) -> str:
-        """Write the model as a package and return its digest."""
+    def save(self, folder: Path, beside: Mapping[str, bytes] = MappingProxyType({})) -> str:
+        """Write the model as a package and return its digest.
+
+        Args:
+            folder: A new or empty folder.
+            beside: Files that belong to the model and are not needed to answer, by name; the digest covers them too.
+
+        Raises:
+            BadInput: the name of such a file is one of the model's own.
+        """
         files: dict[str, bytes] = {}
         for name, member in self.members.items():
             files |= {f"members/{name}/{file}": data for file, data in member.dump().items()}
@@ -296,7 +305,9 @@ class RaceModel:
             "about": asdict(self.about),
         }
         files["model.json"] = json.dumps(model, ensure_ascii=False, default=str).encode()
-        return package.save(folder, files)
+        if taken := sorted(set(files) & set(beside)):
+            raise BadInput("a file beside the model has a name of its own files", value=taken[0])
+        return package.save(folder, {**files, **beside})
 
     @classmethod
     def load(cls, folder: Path) -> RaceModel:

@@ -51,7 +51,13 @@ def _whole(races: Races, values: Floats32, feature_set: str) -> RaceMatrix:
     )
 
 
-def history(races: Races, feature_set: str, state: State | None = None, progress: Progress = silent) -> RaceMatrix:
+def history(
+    races: Races,
+    feature_set: str,
+    state: State | None = None,
+    progress: Progress = silent,
+    cards: Bools | None = None,
+) -> RaceMatrix:
     """Return the matrix of a history, each race as of its off, and leave the state as it stands after it.
 
     Args:
@@ -59,12 +65,15 @@ def history(races: Races, feature_set: str, state: State | None = None, progress
         feature_set: Name of the feature set.
         state: What was known before; carried forward in place. A new one where None.
         progress: Told of each chunk.
+        cards: bool[R], which of the races are cards: they read what was known at their off, and nothing is learned
+            from them.
     """
     state = State() if state is None else state
-    parts = [
-        matrix(part, state.walk(part), feature_set)
-        for part in progress(_chunks(races), "features", 1 + races.runners // CHUNK)
-    ]
+    parts, first = [], 0
+    for part in progress(_chunks(races), "features", 1 + races.runners // CHUNK):
+        own = None if cards is None else cards[first : first + len(part)]
+        parts.append(matrix(part, state.walk(part, own), feature_set))
+        first += len(part)
     return _joined(parts)
 
 

@@ -118,6 +118,12 @@ def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.assign(**moments, **flags).astype(dict(DTYPES))
 
 
+def later(base: State, tellings: Iterable[Told]) -> tuple[Told, ...]:
+    """Return the races that are folded into a state, in the order in which they are."""
+    live = (each for each in tellings if _standing(base, each) is Standing.LIVE)
+    return tuple(sorted(_each_once(live), key=lambda each: each.order))
+
+
 @dataclass(frozen=True, eq=False)
 class Forward:
     """A base state, what was told of races since, and the state after all of them."""

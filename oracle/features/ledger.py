@@ -86,7 +86,13 @@ class Ledger:
         return found
 
     def walk(
-        self, offsets: Ints, off: Floats, account: Ints, runs: Floats, known_after: float = KNOWN_AFTER
+        self,
+        offsets: Ints,
+        off: Floats,
+        account: Ints,
+        runs: Floats,
+        known_after: float = KNOWN_AFTER,
+        into: Ints | None = None,
     ) -> tuple[Floats, Floats, Floats]:
         """Read every race as of its off and fold it in once its result is known, in the order of time.
 
@@ -96,6 +102,7 @@ class Ledger:
             account: int64[N] from `accounts`.
             runs: float64[N, entries], what each run says; NaN where nothing.
             known_after: Seconds from a race's off to its result; 0 folds each race in before the next is read.
+            into: int64[N], the account that each run is folded into, -1 for none; by default the one that is read.
 
         Returns:
             value, weight (float64[N, entries]) and last (float64[N], time of the account's last run), as of each off.
@@ -103,7 +110,8 @@ class Ledger:
         value = np.full(runs.shape, np.nan)
         weight = np.zeros(runs.shape)
         last = np.full(len(account), np.nan)
-        _walk(offsets, off, account, runs, known_after, self._arrays(), value, weight, last)
+        into = account if into is None else into
+        _walk(offsets, off, account, into, runs, known_after, self._arrays(), value, weight, last)
         return value, weight, last
 
     def read(self, account: Ints, at: Floats) -> tuple[Floats, Floats, Floats]:
@@ -188,19 +196,19 @@ def _fold(key, at, run, arrays):  # type: ignore[no-untyped-def]  # pragma: no c
 
 
 @compiled()
-def _walk(offsets, off, account, runs, known_after, arrays, value, weight, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _walk(offsets, off, account, into, runs, known_after, arrays, value, weight, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     folded = 0
     races = len(off)
     for r in range(races):
         while folded < r and off[folded] + known_after <= off[r]:
             for i in range(offsets[folded], offsets[folded + 1]):
-                _fold(account[i], off[folded], runs[i], arrays)
+                _fold(into[i], off[folded], runs[i], arrays)
             folded += 1
         for i in range(offsets[r], offsets[r + 1]):
             _read(account[i], off[r], arrays, i, value, weight, last)
     while folded < races:
         for i in range(offsets[folded], offsets[folded + 1]):
-            _fold(account[i], off[folded], runs[i], arrays)
+            _fold(into[i], off[folded], runs[i], arrays)
         folded += 1
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +92,11 @@ class RaceMatrix:
             race_id=self.race_id[races],
             meeting=self.meeting[races],
         )
+
+    def fingerprints(self) -> list[str]:
+        """Return 16 hex digits for each race: equal where every feature of every starter is equal to the bit."""
+        values, edges = np.ascontiguousarray(self.values), self.offsets.tolist()
+        return [blake2b(values[a:b].tobytes(), digest_size=8).hexdigest() for a, b in pairwise(edges)]
 
     @cached_property
     def market_by_power(self) -> Floats:

@@ -77,6 +77,7 @@ class Ratings:
         position: Floats,
         lengths: Floats,
         known_after: float = KNOWN_AFTER,
+        into: Ints | None = None,
     ) -> Floats:
         """Read every race's ratings as of its off and learn from it once its result is known.
 
@@ -87,6 +88,7 @@ class Ratings:
             position: float64[N], official position; NaN for a runner without one.
             lengths: float64[N], lengths behind the winner per mile run; NaN where unknown.
             known_after: Seconds from a race's off to its result.
+            into: int64[3, N], the accounts that learn from each run, -1 for none; by default those that are read.
 
         Returns:
             float64[N, 4]: the horse's, jockey's and trainer's parts of strength, and merit (NaN before a first run).
@@ -94,7 +96,8 @@ class Ratings:
         out = np.full((accounts.shape[1], 4), np.nan)
         p = self.policy
         numbers = np.array([*p.step, *p.settled, *p.runs_to_settle, p.places, p.merit_floor, p.lengths_cap])
-        _walk(offsets, off, accounts, position, lengths, known_after, tuple(self.table), numbers, out)
+        into = accounts if into is None else into
+        _walk(offsets, off, accounts, into, position, lengths, known_after, tuple(self.table), numbers, out)
         return out
 
     def read(self, accounts: Ints) -> Floats:
@@ -221,17 +224,17 @@ def _learn(r, offsets, accounts, position, lengths, tables, numbers):  # type: i
 
 
 @compiled()
-def _walk(offsets, off, accounts, position, lengths, known_after, tables, numbers, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _walk(offsets, off, accounts, into, position, lengths, known_after, tables, numbers, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     learned = 0
     races = len(off)
     for r in range(races):
         while learned < r and off[learned] + known_after <= off[r]:
-            _learn(learned, offsets, accounts, position, lengths, tables, numbers)
+            _learn(learned, offsets, into, position, lengths, tables, numbers)
             learned += 1
         for i in range(offsets[r], offsets[r + 1]):
             _read(i, accounts, tables, out)
     while learned < races:
-        _learn(learned, offsets, accounts, position, lengths, tables, numbers)
+        _learn(learned, offsets, into, position, lengths, tables, numbers)
         learned += 1
 
 

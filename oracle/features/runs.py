@@ -15,7 +15,7 @@ from oracle.features.keys import keys
 from oracle.features.ledger import Entry, Ledger, LedgerSpec
 from oracle.features.races import Races
 from oracle.race import Status
-from oracle.ranking.races import Floats
+from oracle.ranking.races import Bools, Floats
 
 PAR_LEDGERS: tuple[LedgerSpec, ...] = (
     LedgerSpec("par", ("course", "surface", "race_type", "distance"), (Entry("pace", "pace", half_life_days=1100.0),)),
@@ -39,7 +39,7 @@ CAP = 30.0
 MARKET_FLOOR = 1e-4
 
 
-def speed(races: Races, pars: Mapping[str, Ledger]) -> Floats:
+def speed(races: Races, pars: Mapping[str, Ledger], unrun: Bools | None = None) -> Floats:
     """Return float64[N], the speed figure of each run: seconds per kilometre faster than par for course and conditions.
 
     Learns the pars on the way, in the order of off times, so that a figure rests on earlier races only; a figure once
@@ -48,24 +48,26 @@ def speed(races: Races, pars: Mapping[str, Ledger]) -> Floats:
     pace = races.numbers["time_s"] / races.numbers["distance_m"] * 1000.0
     figure = np.where((pace > 40.0) & (pace < 120.0), pace, np.nan)
     for spec in PAR_LEDGERS:
-        figure = figure - _learn_par(races, pars[spec.name], figure)
+        figure = figure - _learn_par(races, pars[spec.name], figure, unrun)
     return np.clip(-figure, -SPEED_CAP, SPEED_CAP)
 
 
-def _learn_par(races: Races, ledger: Ledger, figure: Floats) -> Floats:
+def _learn_par(races: Races, ledger: Ledger, figure: Floats, unrun: Bools | None) -> Floats:
     account = ledger.accounts(*keys(races, ledger.spec.key), open_new=True)
-    value, weight, _ = ledger.walk(races.offsets, races.off, account, figure[:, None], known_after=0.0)
+    into = None if unrun is None else np.where(unrun, -1, account)
+    value, weight, _ = ledger.walk(races.offsets, races.off, account, figure[:, None], known_after=0.0, into=into)
     if ledger.spec.name == "par":
         return value[:, 0]
     return np.nan_to_num(value[:, 0]) * weight[:, 0] / (weight[:, 0] + DAY_PRIOR)
 
 
-def facts(races: Races, pars: Mapping[str, Ledger]) -> dict[str, Floats]:
+def facts(races: Races, pars: Mapping[str, Ledger], unrun: Bools | None = None) -> dict[str, Floats]:
     """Return every quantity a ledger entry can ask for, float64[N] each; NaN where the run does not say.
 
     Args:
         races: Races that have been run.
         pars: The par ledgers, which learn from these races.
+        unrun: bool[N], runners of cards: nothing is learned from them.
     """
     n, offsets, numbers = races.field_size, races.offsets, races.numbers
     position = numbers["position"]
@@ -99,7 +101,7 @@ def facts(races: Races, pars: Mapping[str, Ledger]) -> dict[str, Floats]:
         "late": (numbers["first_call"] - position) / rivals,
         "early_won": np.where(position == 1, 1.0 - (numbers["first_call"] - 1.0) / rivals, np.nan),
         "split": -within.centred(numbers["last_split_s"], offsets),
-        "speed": speed(races, pars),
+        "speed": speed(races, pars, unrun),
         "field": n,
         "class": np.log1p(numbers["prize"]),
         "rating": numbers["official_rating"],

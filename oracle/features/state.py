@@ -23,7 +23,7 @@ from oracle.features.ledgers import LEDGERS
 from oracle.features.races import Races
 from oracle.features.ratings import Ratings
 from oracle.features.runs import PAR_LEDGERS, facts
-from oracle.ranking.races import Floats, Ints
+from oracle.ranking.races import Bools, Floats, Ints
 
 KINDS = ("horse", "jockey", "trainer")
 
@@ -55,23 +55,30 @@ class State:
     """Off time of the latest race folded in, seconds since 1970."""
     _books: Books | None = field(default=None, init=False, repr=False, compare=False)
 
-    def walk(self, races: Races) -> Reading:
+    def walk(self, races: Races, cards: Bools | None = None) -> Reading:
         """Read each race as of its off and fold all of them in, in the order of time.
 
         Args:
             races: Races with results, ordered by off; none of them folded in before.
+            cards: bool[R], which of them are cards: read as of their off like the others, and never folded in.
         """
-        said = facts(races, self.pars)
+        unrun = None if cards is None else np.repeat(cards, np.diff(races.offsets))
+        said = facts(races, self.pars, unrun)
         means: dict[str, Floats] = {}
         weights: dict[str, Floats] = {}
         last: dict[str, Floats] = {}
         for name, ledger in self.ledgers.items():
             account = ledger.accounts(*keys(races, ledger.spec.key), open_new=True)
             runs = np.column_stack([said[e.of] for e in ledger.spec.entries])
-            self._note(name, ledger, ledger.walk(races.offsets, races.off, account, runs), means, weights, last)
+            into = None if unrun is None else np.where(unrun, -1, account)
+            read = ledger.walk(races.offsets, races.off, account, runs, into=into)
+            self._note(name, ledger, read, means, weights, last)
         accounts = self.ratings.accounts(races, open_new=True)
-        ratings = self.ratings.walk(races.offsets, races.off, accounts, races.numbers["position"], said["behind"])
-        self._remember(races)
+        into = None if unrun is None else np.where(unrun, -1, accounts)
+        ratings = self.ratings.walk(
+            races.offsets, races.off, accounts, races.numbers["position"], said["behind"], into=into
+        )
+        self._remember(races, unrun)
         return Reading(means, weights, last, ratings)
 
     def read(self, races: Races) -> Reading:
@@ -121,12 +128,15 @@ class State:
             means[f"{name}.{entry.name}"] = value[:, i]
             weights[f"{name}.{entry.name}"] = weight[:, i]
 
-    def _remember(self, races: Races) -> None:
+    def _remember(self, races: Races, unrun: Bools | None) -> None:
         for kind in KINDS:
             ids, names = races.texts[f"{kind}_id"], races.texts[kind]
+            if unrun is not None:
+                ids, names = ids[~unrun], names[~unrun]
             self.names[kind].update({n: i for n, i in zip(names, ids, strict=True) if n and i and n != i})
-        if len(races):
-            self.through = max(self.through, float(races.off[-1]))
+        off = races.off_of_runner if unrun is None else races.off_of_runner[~unrun]
+        if len(off):
+            self.through = max(self.through, float(off[-1]))
 
     def copy(self) -> State:
         """Return an equal state that shares nothing which changes: one may be walked on while the other is read.

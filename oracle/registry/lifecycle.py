@@ -2,7 +2,8 @@
 
 A version never changes once it is registered; what changes is which version an alias points to. Serving follows one
 alias. The first model of a registry is given that alias, because there is nothing it could be worse than; every later
-one becomes a candidate and waits to be promoted.
+one becomes a candidate and waits to be promoted. One that a retraining made is staged under the retraining's id, so
+that whoever goes on with the retraining finds it again. The tag `lifecycle` tells where a version stands.
 """
 
 from __future__ import annotations
@@ -16,7 +17,21 @@ from oracle.race import RaceCard
 from oracle.registry import mlmodel
 from oracle.registry.content import content_digest, prove
 from oracle.registry.versioning import ModelFacts, SemVer, bump, is_semver
-from oracle.registry.versions import DIGEST, FACTS, HEADLINE, SEMVER, ModelVersion, resolve, versions
+from oracle.registry.versions import (
+    ARCHIVED,
+    DIGEST,
+    FACTS,
+    HEADLINE,
+    LIFECYCLE,
+    PRODUCTION,
+    REASON,
+    RETRAINING,
+    SEMVER,
+    STAGING,
+    ModelVersion,
+    resolve,
+    versions,
+)
 from oracle.tracking.connection import Tracking, reaching
 
 CANDIDATE = "candidate"
@@ -40,23 +55,72 @@ def register(
         UnreadableFile: there is no package.
         Unavailable: the registry does not answer.
     """
-    digest = content_digest(package)
+    number = _create(tracking, package, example, run_id, _tags(tracking, package, facts, run_id))
+    semver = _give_semver(tracking, number, facts)
+    _point(tracking, semver.alias, number)
+    served = any(tracking.alias in version.aliases for version in versions(tracking))
+    if promote or not served:
+        return _promote(tracking, number)
+    _point(tracking, CANDIDATE, number)
+    return resolve(tracking, number)
+
+
+def stage(
+    tracking: Tracking, package: Path, example: RaceCard, facts: ModelFacts, run_id: str, retraining: str
+) -> ModelVersion:
+    """Register what a retraining made under the alias `staging`, once, and return it.
+
+    A version is born with the id of its retraining: where a process was killed half-way, the next one completes the
+    version that is there and makes no second one.
+
+    Args:
+        tracking: The registry.
+        package: Folder that the model was saved to; it is copied.
+        example: A real card, for those who want to see what goes in.
+        facts: What the model is made of.
+        run_id: The run that made it.
+        retraining: Id of the retraining.
+
+    Raises:
+        UnreadableFile: there is no package.
+        Unavailable: the registry does not answer.
+    """
+    known = staged(tracking, retraining)
+    if known is None:
+        tags = _tags(tracking, package, facts, run_id) | {RETRAINING: retraining, LIFECYCLE: STAGING}
+        number = _create(tracking, package, example, run_id, tags)
+        known = resolve(tracking, number)
+    semver = known.semver or _give_semver(tracking, known.number, facts)
+    _point(tracking, semver.alias, known.number)
+    _point(tracking, STAGING, known.number)
+    return resolve(tracking, known.number)
+
+
+def staged(tracking: Tracking, retraining: str) -> ModelVersion | None:
+    """Return the version that a retraining made, or None."""
+    return next((version for version in versions(tracking) if version.retraining == retraining), None)
+
+
+def mark(tracking: Tracking, version: ModelVersion, lifecycle: str, reason: str) -> None:
+    """Say where a version stands in its life, and why; one that waits no more loses the aliases of those who do."""
+    with reaching(tracking.uri):
+        for tag, value in ((REASON, reason), (LIFECYCLE, lifecycle)):
+            tracking.client.set_model_version_tag(tracking.model_name, str(version.number), tag, value)
+        for alias in {STAGING, CANDIDATE} & set(version.aliases) if lifecycle != STAGING else ():
+            tracking.client.delete_registered_model_alias(tracking.model_name, alias)
+
+
+def _tags(tracking: Tracking, package: Path, facts: ModelFacts, run_id: str) -> dict[str, str]:
     with reaching(tracking.uri):
         metrics = tracking.client.get_run(run_id).data.metrics
-    tags = {
+    return {
         FACTS: facts.to_json(),
-        DIGEST: digest,
+        DIGEST: content_digest(package),
         "features": facts.features,
         "data_fingerprint": facts.data,
         "git_commit": facts.code,
         **{name: repr(metrics[name]) for name in HEADLINE if name in metrics},
     }
-    number = _create(tracking, package, example, run_id, tags)
-    semver = _give_semver(tracking, number, facts)
-    _point(tracking, semver.alias, number)
-    served = any(tracking.alias in version.aliases for version in versions(tracking))
-    _point(tracking, tracking.alias if promote or not served else CANDIDATE, number)
-    return resolve(tracking, number)
 
 
 def _create(tracking: Tracking, package: Path, example: RaceCard, run_id: str, tags: dict[str, str]) -> int:
@@ -140,11 +204,21 @@ def promote(tracking: Tracking, wanted: str | int, alias: str | None = None) -> 
             allowed=f"{tracking.alias}, {CANDIDATE}, or a word of your own",
         )
     version = resolve(tracking, wanted)
+    if alias == tracking.alias:
+        return _promote(tracking, version.number)
     _point(tracking, alias, version.number)
-    if alias == tracking.alias and CANDIDATE in version.aliases:
-        with reaching(tracking.uri):
-            tracking.client.delete_registered_model_alias(tracking.model_name, CANDIDATE)
     return resolve(tracking, version.number)
+
+
+def _promote(tracking: Tracking, number: int) -> ModelVersion:
+    """Let serving follow a version, and say of both, it and the one before, where they stand now."""
+    before = [v for v in versions(tracking) if tracking.alias in v.aliases and v.number != number]
+    _point(tracking, tracking.alias, number)
+    version = resolve(tracking, number)
+    mark(tracking, version, PRODUCTION, "in service")
+    for old in before:
+        mark(tracking, old, ARCHIVED, f"{version.label} took its place")
+    return resolve(tracking, number)
 
 
 def download(tracking: Tracking, version: ModelVersion, cache: Path) -> Path:

@@ -16,6 +16,12 @@ from oracle.tracking.connection import Tracking, reaching
 SEMVER, FACTS, DIGEST = "semver", "facts", "package_sha256"
 """Tags of a version that the registry works with."""
 
+LIFECYCLE, REASON, RETRAINING = "lifecycle", "lifecycle_reason", "retraining"
+"""Tags that say where a version stands in its life, why, and the retraining that made it."""
+
+STAGING, PRODUCTION, ARCHIVED, REJECTED = "staging", "production", "archived", "rejected"
+"""What `lifecycle` may be: waiting to prove itself, in service, replaced, found wanting."""
+
 HEADLINE = ("test.model.ndcg_at_3", "test.model.pseudo_r2")
 """Metrics of the run that are copied to the version, so that a list of versions is one question and not hundreds."""
 
@@ -36,6 +42,12 @@ class ModelVersion:
     facts: ModelFacts | None
     metrics: dict[str, float]
     """The headline metrics, as far as the run has them."""
+    lifecycle: str | None = None
+    """staging, production, archived or rejected; None for one that waits outside of any retraining."""
+    reason: str | None = None
+    """Why it is archived or rejected."""
+    retraining: str | None = None
+    """Id of the retraining that made it."""
 
     @property
     def label(self) -> str:
@@ -91,6 +103,9 @@ def _version(entry: object, aliases: dict[str, list[str]]) -> ModelVersion:
         digest=tags.get(DIGEST),
         facts=_facts(facts),
         metrics={name: float(tags[name]) for name in HEADLINE if name in tags},
+        lifecycle=tags.get(LIFECYCLE),
+        reason=tags.get(REASON),
+        retraining=tags.get(RETRAINING),
     )
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import orjson
 
 from oracle.ensemble.race_model import Prepared, RaceModel
@@ -34,11 +32,8 @@ def here(model: Predictor, cards: Sequence[RaceCard]) -> list[Scored]:
 
 
 def fingerprints(prepared: Prepared) -> list[str]:
-    """Return 16 hex digits for each race: equal where every feature of every starter is equal to the bit."""
-    matrix = prepared.matrix
-    values = np.ascontiguousarray(matrix.values)
-    edges = matrix.offsets.tolist()
-    return [hashlib.blake2b(values[a:b].tobytes(), digest_size=8).hexdigest() for a, b in itertools.pairwise(edges)]
+    """Return the fingerprint of each race's features."""
+    return prepared.matrix.fingerprints()
 
 
 def card_key(card: bytes, seq: int) -> str:

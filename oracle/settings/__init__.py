@@ -8,6 +8,7 @@ error and never a silent default.
 from oracle.settings.policies import (
     CalibrationPolicy,
     CheckPolicy,
+    DriftPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
     GatePolicy,
@@ -15,16 +16,19 @@ from oracle.settings.policies import (
     LeakPolicy,
     MarketPolicy,
     Policy,
+    RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
 from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_name, keys, load
 
 __all__ = [
     "BESIDE",
     "OF_A_DATABASE",
+    "AlertSettings",
     "CalibrationPolicy",
     "CheckPolicy",
+    "DriftPolicy",
     "EvaluationPolicy",
     "ExperimentPolicy",
     "GatePolicy",
@@ -32,6 +36,7 @@ __all__ = [
     "LeakPolicy",
     "MarketPolicy",
     "Policy",
+    "RetrainingPolicy",
     "ServingSettings",
     "Settings",
     "SplitPolicy",

@@ -163,3 +163,61 @@ class ExperimentPolicy(Policy):
     )
     max_days: float = Field(180.0, gt=0, description="Days after which a test without a decision ends.")
     sample_ratio_p: float = Field(0.001, gt=0, lt=0.5, description="Sample-ratio p below which nothing is decided.")
+
+
+class RetrainingPolicy(Policy):
+    """When a model is trained anew by itself, and what holds that back."""
+
+    on: tuple[Literal["data", "prediction", "concept", "outcome"], ...] = Field(
+        ("data", "prediction", "concept", "outcome"),
+        description="Kinds of drift that start a retraining; the others are alarms only.",
+    )
+    every_days: float | None = Field(
+        None, gt=0, description="Days after which a training is due anyway; off unless set."
+    )
+    new_races: int | None = Field(
+        None, ge=1, description="Races with results since the last training that make a new one due; off unless set."
+    )
+    min_new_races: int = Field(
+        100, ge=0, description="Races with results since the last training below which none starts: nothing is new."
+    )
+    cooldown_days: float = Field(7.0, ge=0, description="Days from the start and from the end of one to the next.")
+    per_week: int = Field(2, ge=1, description="Retrainings started within any seven days.")
+    attempts: int = Field(3, ge=1, description="Jobs submitted for one retraining before it counts as failed.")
+    patience_hours: float = Field(
+        6.0, gt=0, description="Hours that a job may run; one that runs longer is stopped and submitted again."
+    )
+
+
+class DriftPolicy(Policy):
+    """When two windows of racing differ so much that somebody should be told.
+
+    Two things must come together: the difference is no accident (`alpha`, over races that are not independent), and it
+    is large enough to matter (the floors). docs/drift.md has the measurements behind the defaults.
+    """
+
+    alpha: float = Field(
+        0.05, gt=0, lt=0.5, description="False discovery rate over features; level of each other test of a check."
+    )
+    cluster: Literal["race", "meeting", "day"] = Field(
+        "day", description="What is taken as independent: races, meetings, or all the racing of a day."
+    )
+    ks: float = Field(0.1, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
+    psi: float = Field(0.1, ge=0, description="PSI of a categorical column from which it matters.")
+    missing: float = Field(0.05, ge=0, le=1, description="Change of a column's missing share from which it matters.")
+    min_rows: int = Field(200, ge=2, description="Rows a window needs; with fewer nothing could be measured.")
+    min_races: int = Field(100, ge=2, description="Races with results a window needs for concept and outcome.")
+    min_clusters: int = Field(8, ge=2, description="Races or meetings a window needs: their scatter is the yardstick.")
+    ndcg_drop: float = Field(
+        0.02, gt=0, lt=1, description="Fall of NDCG@3 that is decay, as a share of the reference's mean."
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of the intervals of a check.")
+    prediction: float = Field(0.05, ge=0, description="PSI of the predictions from which it matters.")
+    outcome: float = Field(0.05, ge=0, description="PSI of a distribution of results from which it matters.")
+    strike_rate: float = Field(
+        0.05, ge=0, lt=1, description="Change of the favourites' wins beyond their odds from which it matters."
+    )
+    times: float = Field(0.01, ge=0, lt=1, description="Relative change of winning times from which it matters.")
+    season_weeks: int = Field(
+        2, ge=0, le=26, description="Weeks added on either side of the same weeks of earlier years."
+    )

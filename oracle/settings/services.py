@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from oracle.settings.policies import Policy
 
@@ -60,3 +61,50 @@ class StoreSettings(Policy):
         None,
         description="Database: `postgresql://user:password@host/name`, `sqlite:///path`; by default a file under home.",
     )
+
+
+SHORTEST_SECRET = 16
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class AlertSettings(Policy):
+    """Who is told of drift, retrainings, verdicts and rollbacks, and how patiently."""
+
+    webhooks: tuple[str, ...] = Field(
+        (), description="Addresses that alerts are posted to: https, or http on loopback."
+    )
+    secret: SecretStr | None = Field(
+        None, description="Key of the HMAC-SHA256 signature, 16 characters or more; needed where there is a webhook."
+    )
+    timeout_seconds: float = Field(5.0, gt=0, le=60, description="Seconds that a webhook has to answer.")
+    first_wait_seconds: float = Field(
+        30.0, gt=0, description="Seconds from a failed delivery to the next try, doubled each time."
+    )
+    longest_wait_seconds: float = Field(3600.0, gt=0, description="The longest such pause.")
+    attempts: int = Field(24, ge=1, description="Tries after which a delivery is given up until it is asked for again.")
+    repeat_hours: float = Field(24.0, gt=0, description="Hours after which a drift that lasts is told again.")
+
+    @field_validator("webhooks")
+    @classmethod
+    def _safe(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            parts = urlsplit(address)
+            if not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and _near(parts.hostname)))):
+                raise ValueError("a webhook is an https address, or http on the loopback interface")
+            if parts.username or parts.password:
+                raise ValueError("a webhook carries no password: the signature says who sends")
+        if len(set(addresses)) < len(addresses):
+            raise ValueError("a webhook stands there twice")
+        return addresses
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        if self.webhooks and (self.secret is None or len(self.secret.get_secret_value()) < SHORTEST_SECRET):
+            raise ValueError(
+                "webhooks need an alerts.secret of 16 characters: a receiver must be able to tell who sends"
+            )
+        return self
+
+
+def _near(host: str) -> bool:
+    return host in LOOPBACK

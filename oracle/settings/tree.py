@@ -16,6 +16,7 @@ from oracle.errors import BadSetting
 from oracle.settings.policies import (
     CalibrationPolicy,
     CheckPolicy,
+    DriftPolicy,
     EvaluationPolicy,
     ExperimentPolicy,
     GatePolicy,
@@ -23,9 +24,10 @@ from oracle.settings.policies import (
     LeakPolicy,
     MarketPolicy,
     Policy,
+    RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
 
 
 class Settings(BaseSettings):
@@ -51,6 +53,9 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()
     guardrails: GuardrailPolicy = GuardrailPolicy()
+    retraining: RetrainingPolicy = RetrainingPolicy()
+    alerts: AlertSettings = AlertSettings()
+    drift: DriftPolicy = DriftPolicy()
 
     @classmethod
     def settings_customise_sources(

@@ -19,6 +19,8 @@ from oracle.store.tables import PREDICTIONS, Rows, reader
 
 AT_ONCE = 500
 """Rows read in one go: some 4 MB."""
+EARLY = dt.timedelta(days=7)
+"""A card that was answered longer before its off is not taken for the race as it was run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,38 @@ class Predictions:
             yield from found
             moment, name = found[-1].at, found[-1].prediction_id
             after = (at >= moment) & ((at > moment) | (last > name))
+
+    def last_of_races(
+        self, version: str, after: dt.datetime, until: dt.datetime, most: int | None = None
+    ) -> list[Prediction]:
+        """Return, of each race off after `after` and until `until`, the last answer of a version before the off.
+
+        Nothing that was answered after `until` is looked at. Answers of the version under other weights
+        (`3+1f2e3d4c`) are its answers too.
+
+        Args:
+            version: Version in the registry.
+            after: Begin of the window.
+            until: End of the window.
+            most: So many races at most, the latest ones.
+        """
+        c = PREDICTIONS.c
+        latest = sa.func.row_number().over(partition_by=c.place_key, order_by=(c.at.desc(), c.seq.desc()))
+        of_version = sa.or_(c.model_version == version, c.model_version.startswith(f"{version}+", autoescape=True))
+        told = (
+            sa.select(c.seq, c.off, c.race_key, latest.label("place"))
+            .where(of_version, c.at >= utc(after) - EARLY, c.at <= utc(until), c.at <= c.off)
+            .where(c.off > utc(after), c.off <= utc(until))
+            .subquery()
+        )
+        wanted = sa.select(told.c.seq, told.c.race_key).where(told.c.place == 1).order_by(told.c.off, told.c.seq)
+        rows = self._database.read(lambda connection: connection.execute(wanted).all())
+        of_race = {row.race_key: row.seq for row in rows}  # a race that was put off counts once, as it was run
+        kept = list(of_race.values()) if most is None else list(of_race.values())[-most:] if most > 0 else []
+        found: list[Prediction] = []
+        for begin in range(0, len(kept), AT_ONCE):
+            found += [_VALUE(row) for row in self._piece(c.seq.in_(kept[begin : begin + AT_ONCE]), c.off, c.seq)]
+        return sorted(found, key=lambda each: (each.off, each.race_key))
 
     def _piece(self, where: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> Sequence[Any]:
         wanted = sa.select(*_COLUMNS, PREDICTIONS.c.seq).where(where).order_by(*order).limit(AT_ONCE)

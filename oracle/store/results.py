@@ -137,6 +137,28 @@ class Results:
                 found[result.race_key] = found[result.place_key] = result
         return found
 
+    def races_after(self, off: dt.datetime | None, received_at: dt.datetime | None) -> int:
+        """Return how many races went off after the one moment and had their first result after the other; None: any."""
+        first = sa.select(sa.func.min(RESULTS.c.received_at).label("came")).group_by(RESULTS.c.race_key)
+        if off is not None:
+            first = first.where(RESULTS.c.off > off)
+        came = first.subquery()
+        wanted = sa.select(sa.func.count()).select_from(came)
+        if received_at is not None:
+            wanted = wanted.where(came.c.came > received_at)
+        return int(self._database.read(lambda connection: connection.execute(wanted).scalar_one()))
+
+    def known(self, at: dt.datetime, off_after: dt.datetime) -> list[RaceResult]:
+        """Return the results of races off after a moment as they were known at another, in the order they came in.
+
+        Args:
+            at: Nothing that came in later is looked at.
+            off_after: Only races off after it.
+        """
+        c = RESULTS.c
+        wanted = sa.select(*_COLUMNS, c.seq).where(c.off > utc(off_after), c.received_at <= utc(at))
+        return sorted({each.race_key: each for each in self._read(wanted)}.values(), key=lambda each: each.seq)
+
     def latest(self) -> int:
         """Return the number of the last revision, 0 where there is none."""
         return int(self._database.read(lambda c: c.execute(sa.select(LATEST)).scalar_one()))

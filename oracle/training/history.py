@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class History:
     frame: pd.DataFrame
     matrix: RaceMatrix
     state: State
+    seconds: float = 0.0
+    """What reading and walking it took."""
 
     def unseen(self, trained_through: str, refusal: str, next_step: str) -> Bools:
         """Return bool[R], the races that lie after everything a model was fitted on.
@@ -64,6 +67,7 @@ def read(data: str, progress: Progress, overround: str = MULTIPLICATIVE) -> Hist
         NoSuchDataset: there is no dataset at the path.
         NotEnoughData: no race in it has starters.
     """
+    began = time.perf_counter()
     dataset = Dataset(data)
     summary, frame = dataset.summary(), dataset.read()
     state = State()
@@ -71,4 +75,5 @@ def read(data: str, progress: Progress, overround: str = MULTIPLICATIVE) -> Hist
     if not len(races):
         raise NotEnoughData("the dataset has no race with starters", value=data, next_step="ingest results first")
     matrix = build.history(races, FEATURE_SET, state, progress)
-    return History(Path(data.rstrip("/")).name, summary, frame, matrix, state)
+    seconds = time.perf_counter() - began
+    return History(Path(data.rstrip("/")).name, summary, frame, matrix, state, seconds)

@@ -34,6 +34,11 @@ FLOORS: dict[str, int] = {
     "oracle.staking": 1,
     "oracle.leakage": 1,
     **dict.fromkeys(
+        (f"oracle.drift.{n}" for n in ("columns", "numeric", "categorical", "grid", "sketch", "measures", "distance")),
+        1,
+    ),
+    "oracle.drift": 1,
+    **dict.fromkeys(
         (
             f"oracle.experiment.{n}"
             for n in (
@@ -44,6 +49,10 @@ FLOORS: dict[str, int] = {
         1,
     ),
     "oracle.experiment": 1,
+    "oracle.alerts": 1,
+    "oracle.alerts.message": 1,
+    "oracle.retraining": 1,
+    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why")), 1),
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
@@ -73,18 +82,32 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.store": 3,
+    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
     "oracle.experiment.evidence": 3,
     "oracle.experiment.conduct": 4,
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
+    **dict.fromkeys(
+        (f"oracle.retraining.{n}" for n in ("submission", "processes", "on_ray", "shepherd", "news", "monitor")), 4
+    ),
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     # 5: the edges
     "oracle.cli": 5,
     "jobs": 5,
 }
 """Floor of each module, or of each whole room: the longest name that fits a module decides."""
-SPLIT = {"oracle", "oracle.data", "oracle.experiment", "oracle.registry", "oracle.tracking", "oracle.tuning"}
+SPLIT = {
+    "oracle",
+    "oracle.alerts",
+    "oracle.data",
+    "oracle.drift",
+    "oracle.experiment",
+    "oracle.registry",
+    "oracle.retraining",
+    "oracle.tracking",
+    "oracle.tuning",
+}
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
 PURE = 2
 OUTSIDE = {"ray", "mlflow", "boto3", "botocore", "sqlalchemy"}

@@ -62,7 +62,7 @@ def test_every_key_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch
         value = Settings().model_dump(mode="json")
         for part in key.split("."):
             value = value[part]
-        blank = "0.5" if field.annotation == float | None else "x"
+        blank = {float | None: "0.5", int | None: "5"}.get(field.annotation, "x")
         monkeypatch.setenv(environment_name(key), blank if value is None else str(value).replace("'", '"'))
     assert load().tracking.uri == "x"
 

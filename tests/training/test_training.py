@@ -21,7 +21,7 @@ from oracle.registry.pyfunc import rows_of
 from oracle.registry.versions import resolve, versions
 from oracle.settings import CalibrationPolicy, MarketPolicy, Settings
 from oracle.tracking.connection import Tracking, connect, quiet
-from oracle.training import Trained, evaluate, pipeline, train
+from oracle.training import Trained, evaluate, learning, train
 from tests.ensemble import small
 from tests.models import world
 from tests.tracking.stores import fresh_home
@@ -50,7 +50,7 @@ def quickly(dataset: Path, settings: Settings, **flags: bool) -> Trained:
     """Train as shipped, with quick learners of the same families."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(families, "FAMILIES", small.QUICK)
-        patch.setattr(pipeline, "CARDS_TIMED", 10)
+        patch.setattr(learning, "CARDS_TIMED", 10)
         return train(str(dataset), settings, **flags)
 
 

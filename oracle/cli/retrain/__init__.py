@@ -1,0 +1,17 @@
+"""`oracle retrain`: a model trained anew by itself, and why. Each command has a file of its name."""
+
+from __future__ import annotations
+
+import typer
+
+from oracle.cli.retrain.why import why
+
+retrain = typer.Typer(
+    name="retrain",
+    help="A model trained anew, tested and promoted by itself: do it, follow it, ask why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (why,):
+    retrain.command()(command)

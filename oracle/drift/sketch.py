@@ -1,0 +1,354 @@
+"""A window of races as a value that adds: everything a drift check needs, in a size that does not grow with rows. Pure.
+
+Law: `of(whole) == of(part) + of(rest)` wherever the rows are cut, to the last bit, and addition is associative; the
+order of the parts is the order of the rows. So one block, one file or a cluster run the same code. All counts are whole
+numbers, which makes that exact. Where a cut goes through a race, the parts carry the rows of their first and of their
+last race, and the sum counts the race when it is whole.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oracle.drift import categorical, numeric
+from oracle.drift.categorical import NAMED
+from oracle.drift.columns import Kind, Layout
+from oracle.drift.grid import (
+    RACES,
+    ROWS,
+    SIZE_SQUARES,
+    Grid,
+    layout_as_dict,
+    layout_from_dict,
+    packed,
+    parts_of,
+    unpacked,
+)
+from oracle.drift.numeric import Ints, NumericGrid
+from oracle.errors import BadInput
+
+
+class RaceStatistics(Protocol):
+    """What is known of whole races only, such as the order of their scores: a value that adds as well."""
+
+    def __add__(self, other: Self) -> Self:
+        """Return both, in this order."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Return what `from_bytes` reads."""
+        ...
+
+
+class RaceCounter(Protocol):
+    """Counts whole races. `oracle.drift.racing.RaceSums` is one."""
+
+    def zero(self) -> RaceStatistics:
+        """Return the statistics of no race."""
+        ...
+
+    def of(self, races: pa.Table, layout: Layout) -> RaceStatistics:
+        """Return the statistics of whole races; the rows of each stand together."""
+        ...
+
+    def from_bytes(self, content: bytes) -> RaceStatistics:
+        """Return what was written."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """A stretch of rows, counted on a grid. Made by `of`, `zero` and `+`."""
+
+    grid: Grid
+    layout: Layout
+    """Of these rows; it may lack columns of the grid, or have others."""
+    vector: Ints
+    """Counts of the whole races, where `grid.slices` says."""
+    others: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By categorical column, the first levels outside the grid."""
+    races: Any = None
+    """What is known of whole races (`RaceStatistics`), None where nobody counts it."""
+    first: pa.Table | None = None
+    """Rows of the first race, which may have begun before; None without rows or without clusters."""
+    last: pa.Table | None = None
+    """Rows of the last race, which may go on; None where the first is the last."""
+    counter: RaceCounter | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows, those of cut races included."""
+        return int(self.vector[ROWS]) + sum(int(t.num_rows) for t in (self.first, self.last) if t is not None)
+
+    def __add__(self, other: Sketch) -> Sketch:
+        """Return the sketch of these rows and then the other's.
+
+        Raises:
+            BadInput: they were counted on different grids.
+        """
+        _same_grid(self, other)
+        if self.first is None and not self.vector[ROWS]:
+            return other
+        if other.first is None and not other.vector[ROWS]:
+            return self
+        if self.layout.cluster is None:
+            return _summed(self, other)
+        cluster = self.layout.cluster
+        middle = _races_apart(_joined(self.last or self.first, other.first), cluster)
+        first = middle.pop(0) if self.last is None else self.first
+        last = other.last
+        if last is None and (middle or self.last is not None):
+            last = middle.pop()
+        whole = _races(middle, self)
+        return replace(_summed(self, whole, other), first=first, last=last)
+
+    def closed(self) -> Sketch:
+        """Return the sketch with its first and last race counted as they are, to be compared."""
+        if self.first is None:
+            return self
+        first, last = (_races([t] if t is not None else [], self) for t in (self.first, self.last))
+        return _summed(first, self, last)
+
+    @property
+    def race_count(self) -> int:
+        """Races, cut ones included; 0 without clusters."""
+        return int(self.vector[RACES]) + sum(t is not None for t in (self.first, self.last))
+
+    @property
+    def scattered(self) -> bool:
+        """Whether races were met again after others had come: their rows do not stand together."""
+        return any(runs > 1 for runs in self.others.get(self.layout.cluster or "", {}).values())
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether two sketches say the same, to the last bit."""
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        same = self.grid.digest == other.grid.digest and self.layout == other.layout
+        return (
+            same
+            and np.array_equal(self.vector, other.vector)
+            and self.others == other.others
+            and _bytes_of(self.races) == _bytes_of(other.races)
+            and _rows_of(self.first) == _rows_of(other.first)
+            and _rows_of(self.last) == _rows_of(other.last)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_bytes(self, *, with_grid: bool = True) -> bytes:
+        """Return what `from_bytes` reads; without the grid where the reader has it already."""
+        parts = (
+            self.grid.to_bytes() if with_grid else b"",
+            self.vector.astype("<i8").tobytes(),
+            _bytes_of(self.races),
+            _table_bytes(self.first),
+            _table_bytes(self.last),
+        )
+        head = {"grid": self.grid.digest, "layout": layout_as_dict(self.layout), "others": self.others}
+        return packed(head, *parts)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, grid: Grid | None = None, counter: RaceCounter | None = None) -> Sketch:
+        """Return the sketch that was written.
+
+        Args:
+            content: From `to_bytes`.
+            grid: On which it was counted; needed where it was written without.
+            counter: What counted its races; without one they are left out.
+
+        Raises:
+            BadInput: these are not the bytes of a sketch on this grid.
+        """
+        head, rest = unpacked(content)
+        own, vector, races, first, last = parts_of(head, rest)
+        if own and (grid is None or grid.digest != head["grid"]):
+            grid = Grid.from_bytes(own)
+        if grid is None or grid.digest != head["grid"]:
+            raise BadInput("the sketch was counted on another grid", value=head["grid"], next_step="pass its own grid")
+        return cls(
+            grid=grid,
+            layout=layout_from_dict(head["layout"]),
+            vector=np.frombuffer(vector, dtype="<i8").astype(np.int64),
+            others=head["others"],
+            races=counter.from_bytes(races) if counter is not None and races else None,
+            first=_table_of(first),
+            last=_table_of(last),
+            counter=counter,
+        )
+
+
+def zero(layout: Layout, grid: Grid, counter: RaceCounter | None = None) -> Sketch:
+    """Return the sketch of no rows."""
+    races = counter.zero() if counter is not None else None
+    return Sketch(grid, layout, np.zeros(grid.places, dtype=np.int64), races=races, counter=counter)
+
+
+def of(table: pa.Table, layout: Layout, grid: Grid, counter: RaceCounter | None = None) -> Sketch:
+    """Return the sketch of a table's rows, in their order.
+
+    Args:
+        table: The columns of the layout; what is absent is missing in every row.
+        layout: Of the window the rows are part of.
+        grid: Of the reference, from `oracle.drift.grid.of_sample`.
+        counter: What else to count of whole races.
+    """
+    empty = zero(layout, grid, counter)
+    if not table.num_rows:
+        return empty
+    if layout.cluster is None:
+        return _counted(empty, table, np.empty(0, dtype=np.int64))
+    starts = race_starts(table.column(layout.cluster))
+    if starts.size == 2:
+        return replace(empty, first=_kept(table))
+    begin, end = int(starts[1]), int(starts[-2])
+    whole = empty
+    if end > begin:
+        whole = _counted(empty, table.slice(begin, end - begin), starts[1:-1] - begin)
+    return replace(whole, first=_kept(table.slice(0, begin)), last=_kept(table.slice(end)))
+
+
+def together(sketches: Iterable[Sketch]) -> Sketch | None:
+    """Return the sum in the order given, added as a balanced tree; None of none.
+
+    At most one sketch of each size waits, so memory grows with the logarithm of their number, and the tree depends on
+    nothing but their order.
+    """
+    waiting: list[tuple[int, Sketch]] = []
+    for sketch in sketches:
+        size, value = 1, sketch
+        while waiting and waiting[-1][0] == size:
+            value, size = waiting.pop()[1] + value, 2 * size
+        waiting.append((size, value))
+    total: Sketch | None = None
+    for _, value in reversed(waiting):
+        total = value if total is None else value + total
+    return total
+
+
+def race_starts(clusters: pa.ChunkedArray | pa.Array) -> Ints:
+    """Return the first row of each run of equal neighbours, and the number of rows.
+
+    >>> race_starts(pa.array(["a", "a", "b"])).tolist()
+    [0, 2, 3]
+    """
+    if isinstance(clusters, pa.ChunkedArray):
+        clusters = clusters.unify_dictionaries() if pa.types.is_dictionary(clusters.type) else clusters
+        clusters = clusters.combine_chunks() if clusters.num_chunks != 1 else clusters.chunk(0)
+    if pa.types.is_dictionary(clusters.type):
+        clusters = clusters.indices
+    ends = pc.run_end_encode(clusters, run_end_type=pa.int64()).run_ends.to_numpy()
+    return np.concatenate((np.zeros(1, dtype=np.int64), ends))
+
+
+def _counted(empty: Sketch, table: pa.Table, starts: Ints) -> Sketch:
+    """Return the sketch of whole races (or of independent rows), without first and last."""
+    grid, vector, others = empty.grid, empty.vector.copy(), {}
+    for name, slot in _shared(empty.layout, grid):
+        bins = grid.columns[name]
+        column = table.column(name) if name in table.column_names else pa.nulls(table.num_rows)
+        if isinstance(bins, NumericGrid):
+            numeric.tally(numeric.as_floats(column), starts, bins, vector[slot])
+        elif found := categorical.tally(column, starts, bins, vector[slot]):
+            others[name] = found
+    vector[ROWS] = table.num_rows
+    if starts.size:
+        sizes = np.diff(starts)
+        vector[RACES], vector[SIZE_SQUARES] = sizes.size, int((sizes * sizes).sum())
+        others[str(empty.layout.cluster)] = _runs(table.column(empty.layout.cluster), starts)
+    races = empty.counter.of(table, empty.layout) if empty.counter is not None else None
+    return replace(empty, vector=vector, others=others, races=races)
+
+
+def _runs(clusters: pa.ChunkedArray, starts: Ints) -> dict[str, int]:
+    """Return how often the first clusters by name begin; more than once means that rows do not stand together."""
+    ids = clusters.take(pa.array(starts[:-1]))
+    texts = _resolved(ids.type)
+    runs = pc.value_counts(ids.cast(texts).cast(pa.string()).drop_null())
+    first = runs.take(pc.select_k_unstable(runs.field("values"), NAMED, [("", "ascending")]))
+    return {run["values"]: run["counts"] for run in first.to_pylist()}
+
+
+def _shared(layout: Layout, grid: Grid) -> Iterator[tuple[str, slice]]:
+    """Yield the columns that both have and can compare, with their places."""
+    kinds = {c.name: c.kind for c in layout.columns}
+    for name, bins in grid.columns.items():
+        wanted = Kind.NUMERIC if isinstance(bins, NumericGrid) else Kind.CATEGORICAL
+        if kinds.get(name) in (wanted, Kind.EMPTY):
+            yield name, grid.slices[name]
+
+
+def _summed(*sketches: Sketch) -> Sketch:
+    """Return the sum of what all have counted, their first and last races left out."""
+    a = sketches[0]
+    names = dict.fromkeys(name for s in sketches for name in s.others)
+    others = {n: categorical.first_names(*(s.others.get(n, {}) for s in sketches)) for n in names}
+    vector = np.sum([s.vector for s in sketches], axis=0)
+    races = None if a.races is None else functools.reduce(operator.add, (s.races for s in sketches))
+    return replace(a, vector=vector, others=others, races=races, first=None, last=None)
+
+
+def _races(pieces: Sequence[pa.Table], like: Sketch) -> Sketch:
+    """Return the sketch of whole races that lay at cuts."""
+    empty = zero(like.layout, like.grid, like.counter)
+    if not pieces:
+        return empty
+    table = _joined(*pieces)
+    return _counted(empty, table, race_starts(table.column(like.layout.cluster)))
+
+
+def _races_apart(table: pa.Table, cluster: str) -> list[pa.Table]:
+    """Return the races of a few rows, one table each."""
+    starts = race_starts(table.column(cluster))
+    return [table.slice(int(a), int(b - a)) for a, b in itertools.pairwise(starts)]
+
+
+def _joined(*tables: pa.Table | None) -> pa.Table:
+    whole = pa.concat_tables([t for t in tables if t is not None], promote_options="permissive")
+    return whole.combine_chunks()
+
+
+def _kept(table: pa.Table) -> pa.Table:
+    """Return a copy of a few rows that does not hold on to the block they were cut from, dictionaries resolved."""
+    fields = [f.with_type(_resolved(f.type)) for f in table.schema]
+    rows = table.take(pa.array(np.arange(table.num_rows)))
+    return rows.cast(pa.schema(fields)).combine_chunks().replace_schema_metadata(None)
+
+
+def _resolved(type_: pa.DataType) -> pa.DataType:
+    return type_.value_type if pa.types.is_dictionary(type_) else type_
+
+
+def _rows_of(table: pa.Table | None) -> str:
+    """Return a few rows as text, in which a missing number equals another one."""
+    return "" if table is None else repr(table.to_pydict())
+
+
+def _table_bytes(table: pa.Table | None) -> bytes:
+    if table is None:
+        return b""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _table_of(content: bytes) -> pa.Table | None:
+    return pa.ipc.open_stream(content).read_all() if content else None
+
+
+def _bytes_of(races: RaceStatistics | None) -> bytes:
+    return races.to_bytes() if races is not None else b""
+
+
+def _same_grid(a: Sketch, b: Sketch) -> None:
+    if a.grid is not b.grid and a.grid.digest != b.grid.digest:
+        raise BadInput("sketches on different grids do not add", value=b.grid.digest, allowed=a.grid.digest)

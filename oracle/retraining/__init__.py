@@ -1,0 +1,1 @@
+"""A model trained anew by itself: when, by which steps, and how it comes into service."""

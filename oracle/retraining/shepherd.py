@@ -1,0 +1,105 @@
+"""Brings a retraining to its job, notices a job that died, and advances what waits for results or for a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import orjson
+
+from oracle.retraining.submission import Jobs, job_of
+from oracle.settings import RetrainingPolicy
+from oracle.store import Retraining, Step, Store
+from oracle.store.retrainings import StepStatus
+
+SUBMIT = "submit"
+"""Name of the step in the log of a retraining."""
+IN_JOB = ("submitted", "running")
+"""States in which a job has the retraining; in the others it waits, and a look advances it."""
+
+Advance = Callable[[str, dt.datetime], object]
+"""Takes every step of a retraining that can be taken now."""
+
+
+class Shepherd:
+    """Looks after the one retraining that has not ended.
+
+    Args:
+        store: Where it is kept.
+        policy: How often and how patiently a job is tried.
+        jobs: Where jobs run.
+        advance: Takes the steps of one that waits.
+        data: Dataset to train on; None where none is known, and then nothing is submitted.
+    """
+
+    def __init__(self, store: Store, policy: RetrainingPolicy, jobs: Jobs, advance: Advance, data: str | None) -> None:
+        self._store, self._policy, self._jobs, self._advance, self._data = store, policy, jobs, advance, data
+
+    def look(self, now: dt.datetime) -> None:
+        """Do for the retraining under way what is due now.
+
+        Raises:
+            Unavailable: the store, or the place where jobs run, did not answer; nothing was lost.
+        """
+        under_way = self._store.retrainings.unfinished()
+        if under_way is None:
+            return
+        if under_way.status in IN_JOB:
+            self._care(under_way, now)
+        else:
+            self._advance(under_way.retraining_id, now)
+
+    def _care(self, retraining: Retraining, now: dt.datetime) -> None:
+        attempts = self._attempts(retraining.retraining_id)
+        if not attempts:
+            self._begin(retraining.retraining_id, 1, now)
+            return
+        name = str(orjson.loads(attempts[-1].document)["submission_id"])
+        state = self._jobs.state(name)
+        if self._left_its_job(retraining.retraining_id):
+            return
+        if state == "unknown":  # the note was made and the submission was not: the name is still free
+            self._begin(retraining.retraining_id, len(attempts), now)
+        elif state == "ended":
+            self._again(retraining.retraining_id, name, len(attempts), now)
+        elif now - attempts[-1].at > dt.timedelta(hours=self._policy.patience_hours):
+            self._jobs.stop(name)
+
+    def _left_its_job(self, retraining_id: str) -> bool:
+        """Return whether the job came to its own end between our looks at the store and at the job."""
+        now = self._store.retrainings.get(retraining_id)
+        return now is None or now.status not in IN_JOB
+
+    def _attempts(self, retraining_id: str) -> list[Step]:
+        return [s for s in self._store.retrainings.steps(retraining_id) if s.step == SUBMIT and s.status == "started"]
+
+    def _again(self, retraining_id: str, name: str, attempts: int, now: dt.datetime) -> None:
+        """Try once more where a job died, or give the retraining up."""
+        words = self._jobs.last_words(name)
+        died = f"job {name} died without bringing the retraining to its end{f': {words}' if words else ''}"
+        self._note(retraining_id, "failed", now, submission_id=name, why=died)
+        if attempts >= self._policy.attempts:
+            self._store.retrainings.end(retraining_id, "failed", f"{attempts} jobs died; the last one: {died}", now)
+        else:
+            self._begin(retraining_id, attempts + 1, now)
+
+    def _begin(self, retraining_id: str, attempt: int, now: dt.datetime) -> None:
+        """Write down the attempt, then submit it."""
+        if self._data is None:
+            return
+        job = job_of(retraining_id, attempt, self._data)
+        self._note(
+            retraining_id, "started", now, submission_id=job.submission_id, attempt=attempt, where=self._jobs.where
+        )
+        self._jobs.submit(job)
+
+    def _note(self, retraining_id: str, status: StepStatus, at: dt.datetime, **told: object) -> None:
+        """Add a line to the log, once for each attempt and status."""
+        for step in self._store.retrainings.steps(retraining_id):
+            same = (step.step, step.status) == (SUBMIT, status)
+            if same and orjson.loads(step.document)["submission_id"] == told["submission_id"]:
+                return
+        document = orjson.dumps(told).decode()
+        self._store.retrainings.step(
+            Step(retraining_id=retraining_id, step=SUBMIT, status=status, at=at, document=document)
+        )
