@@ -19,6 +19,7 @@ from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
+from oracle.cli.replay import replay
 from oracle.cli.results import results
 from oracle.cli.retrain import retrain
 from oracle.cli.serve import serve
@@ -42,7 +43,7 @@ def _root() -> None:
 
 for command in (
     *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
-    *(models, card, predict, explain, serve),
+    *(models, card, predict, explain, serve, replay),
 ):
     app.command()(command)
 for group in (ab, results, predictions, retrain, alerts):

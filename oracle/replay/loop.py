@@ -7,11 +7,13 @@ moment of the look: the time of history stands still while a model is trained.
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Protocol
 
 from oracle.registry.versions import resolve
 from oracle.replay.play import Clockwork
 from oracle.settings import Settings
+from oracle.store import Store
 from oracle.tracking.connection import connect
 
 
@@ -47,3 +49,8 @@ class Nobody:
     def trouble(self) -> list[str]:
         """Return nothing."""
         return []
+
+
+def tending(own: Settings, store: Store, data: Path) -> Loop:  # noqa: ARG001
+    """Return the loop in a replay's home."""
+    return Nobody(own)

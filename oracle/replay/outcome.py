@@ -56,31 +56,22 @@ class Outcome:
 
 
 def outcome(
-    matrix: RaceMatrix, answers: Iterable[Prediction], frozen: RaceModel, policy: EvaluationPolicy, *, odds: bool
+    cards: RaceMatrix, ran: RaceMatrix, answers: Iterable[Prediction], frozen: RaceModel, policy: EvaluationPolicy
 ) -> Outcome:
     """Return what was served beside the alternatives.
 
     A race that several users asked for counts once, with the mean over the answers they got: some were a challenger's.
 
     Args:
-        matrix: The races of the replay, as a training walks them.
+        cards: The races of the replay with the features that their cards had.
+        ran: The same races in the same order with the odds they were off at.
         answers: The predictions of the store.
         frozen: The model of the start.
         policy: Which races count.
-        odds: Whether cards had odds: the frozen model answers as it would have.
     """
-    served, version = _served(matrix, answers, policy)
-    blind = matrix if odds else _without_odds(matrix)
-    score, win, _ = frozen.priced(blind)
-    return Outcome(
-        matrix, served, _line(score, win, matrix, policy), _line(matrix.market, matrix.market, matrix, policy), version
-    )
-
-
-def _without_odds(matrix: RaceMatrix) -> RaceMatrix:
-    from dataclasses import replace
-
-    return replace(matrix, market=np.full_like(matrix.market, np.nan))
+    served, version = _served(ran, answers, policy)
+    score, win, _ = frozen.priced(cards)
+    return Outcome(ran, served, _line(score, win, ran, policy), _line(ran.market, ran.market, ran, policy), version)
 
 
 def _line(score: Floats, win: Floats, races: RaceMatrix, policy: EvaluationPolicy) -> Line:

@@ -15,7 +15,6 @@ from oracle import store as stores
 from oracle.data.dataset import Dataset
 from oracle.ensemble.race_model import RaceModel
 from oracle.errors import BadInput
-from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress
 from oracle.registry.lifecycle import download
 from oracle.registry.versions import resolve
@@ -28,10 +27,10 @@ from oracle.replay.play import Clockwork, Played, play
 from oracle.replay.record import Record, Terms
 from oracle.replay.timeline import Event, retrainings, timeline
 from oracle.replay.told import Race, races_of
+from oracle.replay.walk import walked
 from oracle.settings import Settings
 from oracle.store import Store
 from oracle.tracking.connection import connect
-from oracle.training.history import read
 
 Tend = Callable[[Settings, Store, Path], Loop]
 """Makes the loop that looks for drift and retrains, in the replay's home; see `oracle.replay.loop.tending`."""
@@ -183,10 +182,11 @@ def _told(
     tracking = connect(own)
     first = resolve(tracking, str(kept.first_version))
     model = RaceModel.load(download(tracking, first, own.root / "models"))
-    matrix = _stretch(wanted, model.about.overround, progress)
+    how = model.about.overround
+    cards, ran = walked(wanted.data, wanted.first, wanted.last, how, progress, odds=wanted.odds)
     began = dt.datetime.combine(wanted.first, dt.time(), dt.UTC) - dt.timedelta(days=1)
-    found = outcome(matrix, store.predictions.between(), model, own.evaluation, odds=wanted.odds)
-    leaks = leak.check(leak.fingerprints(matrix), store.predictions.between(), store.scorings.between())
+    found = outcome(cards, ran, store.predictions.between(), model, own.evaluation)
+    leaks = leak.check(leak.fingerprints(cards), store.predictions.between(), store.scorings.between())
     events = timeline(store, began)
     document = {
         "first_date": str(wanted.first),
@@ -209,13 +209,6 @@ def _told(
     seconds = {name: round(value, 1) for name, value in clockwork.seconds.items()}
     document["seconds"] = seconds | {"total": round(sum(clockwork.seconds.values()), 1)}
     return Replayed(document, pictures.picture(found, events))
-
-
-def _stretch(wanted: Wanted, overround: str, progress: Progress) -> RaceMatrix:
-    """Return the races of the replay as a training over the whole dataset reads them."""
-    whole = read(wanted.data, progress, overround).matrix
-    first, last = np.datetime64(wanted.first), np.datetime64(wanted.last)
-    return whole.take((whole.dates >= first) & (whole.dates <= last))
 
 
 def _served_by(found: Outcome) -> dict[str, int]:
