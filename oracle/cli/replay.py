@@ -53,7 +53,6 @@ def replay(
     begin, end = _date("--from", first), newest if last is None else _date("--to", last)
     if end is None or end < begin:
         raise BadInput("the stretch ends before it begins", value=f"{begin} to {end}")
-    from oracle.replay.loop import tending
     from oracle.replay.run import Wanted
     from oracle.replay.run import replay as run
 
@@ -68,7 +67,7 @@ def replay(
         speed=_speed(speed),
         resume=resume,
     )
-    told = run(wanted, tending, bars)
+    told = run(wanted, bars)
     if html is not None:
         html.write_text(told.page(), "utf-8")
     emit(told.document, json=json, text=told.text)

@@ -39,7 +39,11 @@ class Clockwork:
         try:
             yield
         finally:
-            self.seconds[on] = self.seconds.get(on, 0.0) + time.perf_counter() - began
+            self.add(on, time.perf_counter() - began)
+
+    def add(self, on: str, seconds: float) -> None:
+        """Add seconds to what they were spent on."""
+        self.seconds[on] = self.seconds.get(on, 0.0) + seconds
 
 
 @dataclass(frozen=True)

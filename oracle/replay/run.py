@@ -20,7 +20,7 @@ from oracle.registry.lifecycle import download
 from oracle.registry.versions import resolve
 from oracle.replay import calendar, leak, parts, pictures, record, report
 from oracle.replay.calendar import Moment
-from oracle.replay.loop import Loop
+from oracle.replay.loop import Loop, Maintained
 from oracle.replay.memory import Meter
 from oracle.replay.outcome import Outcome, compared, outcome, periods
 from oracle.replay.play import Clockwork, Played, play
@@ -32,8 +32,8 @@ from oracle.settings import Settings
 from oracle.store import Store
 from oracle.tracking.connection import connect
 
-Tend = Callable[[Settings, Store, Path], Loop]
-"""Makes the loop that looks for drift and retrains, in the replay's home; see `oracle.replay.loop.tending`."""
+Tend = Callable[[Settings, Store, Path, Progress], Loop]
+"""Makes the loop that looks for drift and retrains in the replay's home: `oracle.replay.loop.Maintained`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Replayed:
         return report.page(self.document, self.picture)
 
 
-def replay(wanted: Wanted, tend: Tend, progress: Progress) -> Replayed:
+def replay(wanted: Wanted, progress: Progress, tend: Tend = Maintained) -> Replayed:
     """Play a stretch of history through the real parts and return what came of it.
 
     Raises:
@@ -99,7 +99,7 @@ def replay(wanted: Wanted, tend: Tend, progress: Progress) -> Replayed:
     kept.write()
     store = stores.open(own)
     try:
-        loop = tend(own, store, before)
+        loop = tend(own, store, before, progress)
         played = _played(wanted, races, home, kept, loop, store, clockwork, progress)
         with clockwork.spent("report"):
             return _told(wanted, own, kept, store, played, clockwork, progress)
@@ -193,7 +193,7 @@ def _told(
         "last_date": str(wanted.last),
         "home": str(kept.file.parent),
         "first_version": kept.first_version,
-        "played": played.as_dict(),
+        "played": played.as_dict() | {"looks": len(kept.looks)},
         "leak": leaks.as_dict(),
         "periods": periods(found),
         "ahead": compared(found, own.evaluation, own.seed),
