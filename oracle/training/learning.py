@@ -34,6 +34,7 @@ from oracle.tracking.runs import Recorder
 from oracle.training.history import History
 from oracle.training.honest import honesty, refuse
 from oracle.training.record import parameters, record, record_honesty
+from oracle.watching import reference
 
 RUNNERS_A_THREAD = 25_000
 """Runners below which another thread costs more than it brings."""
@@ -99,7 +100,8 @@ def learn(
     record_honesty(recorder, found)
     refuse(found, settings)
     model = _model(history, fitted, settings.market.overround)
-    model.save(package)
+    seen = reference.measured(history.frame, history.matrix, fitted.split.test, model, settings.drift)
+    model.save(package, reference.files(seen))
     record(recorder, history, fitted, _inference(package, history), history.seconds + time.perf_counter() - began)
     facts = _facts(fitted, history.summary, origin, model.about.overround)
     return Learned(package, facts, recorder.run_id, fitted, found)

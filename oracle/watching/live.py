@@ -55,6 +55,8 @@ class Live:
     first: dt.datetime | None = None
     """Off of the first race."""
     last: dt.datetime | None = None
+    through: int = 0
+    """Number of the last result that was looked at."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, without the table."""
@@ -113,7 +115,8 @@ def window(
     odds = np.where(np.isnan(outcomes.odds[started]), cards.numbers["odds"], outcomes.odds[started])
     cards = replace(cards, numbers={**cards.numbers, "odds": odds}, _codes={})
     done = table.of(cards, matrix, said, {name: values[started] for name, values in outcomes.columns.items()})
-    return Live(done, len(asked), outcomes.known, outcomes.unmatched, skew, asked[0].off, asked[-1].off)
+    through = results[-1].seq if results else 0
+    return Live(done, len(asked), outcomes.known, outcomes.unmatched, skew, asked[0].off, asked[-1].off, through)
 
 
 def _empty() -> pa.Table:

@@ -22,20 +22,18 @@ from oracle.drift.columns import layout
 from oracle.drift.grid import Grid, of_sample
 from oracle.drift.racing import RaceSums
 from oracle.drift.sketch import Sketch
+from oracle.drift.verdict import cluster_of
 from oracle.ensemble.race_model import RaceModel
-from oracle.errors import BadInput, NotEnoughData
+from oracle.errors import NotEnoughData
 from oracle.features.matrix import RaceMatrix
 from oracle.models import package
 from oracle.ranking.races import Bools
+from oracle.settings import DriftPolicy
 from oracle.watching import table
 
 POOLS = ("form", "market")
 """Which ensemble answers: the names are those of `CardPrediction.ensemble`."""
 FOLDER = "reference"
-
-
-class NoReference(BadInput):
-    """A model has no reference that a live window could be compared with."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +44,16 @@ class Reference:
     sketch: Sketch
 
 
-def sketched(of: pa.Table) -> Reference:
-    """Return a drift table as the reference of later ones."""
-    told = layout(of.schema)
+def sketched(of: pa.Table, policy: DriftPolicy) -> Reference:
+    """Return a drift table as the reference of later ones; the policy says which races depend on each other."""
+    told = layout(of.schema, cluster=cluster_of(of.schema.names, policy))
     grid = of_sample(of, told)
     return Reference(grid, sketch.of(of, told, grid, RaceSums))
 
 
-def measured(frame: pd.DataFrame, matrix: RaceMatrix, test: Bools, model: RaceModel) -> dict[str, Reference]:
+def measured(
+    frame: pd.DataFrame, matrix: RaceMatrix, test: Bools, model: RaceModel, policy: DriftPolicy
+) -> dict[str, Reference]:
     """Return the reference of each pool that can answer, from a model's test.
 
     Args:
@@ -61,6 +61,7 @@ def measured(frame: pd.DataFrame, matrix: RaceMatrix, test: Bools, model: RaceMo
         matrix: Its features, each race as of its off.
         test: bool[R], the races that the model was not fitted on.
         model: The model.
+        policy: Which races depend on each other.
     """
     found = {}
     for pool in POOLS:
@@ -70,11 +71,11 @@ def measured(frame: pd.DataFrame, matrix: RaceMatrix, test: Bools, model: RaceMo
         whole = table.of_history(frame, matrix, test, model, overround=overround, odds=pool == "market")
         rows = whole.filter(pa.compute.equal(whole["ensemble"], pool))
         if rows.num_rows:
-            found[pool] = sketched(rows)
+            found[pool] = sketched(rows, policy)
     return found
 
 
-def later(frame: pd.DataFrame, matrix: RaceMatrix, model: RaceModel) -> dict[str, Reference]:
+def later(frame: pd.DataFrame, matrix: RaceMatrix, model: RaceModel, policy: DriftPolicy) -> dict[str, Reference]:
     """Return the reference of a model that was saved without one, from the dataset it was trained on.
 
     Its test lies between what it was fitted on and the last race that its form knows.
@@ -91,7 +92,7 @@ def later(frame: pd.DataFrame, matrix: RaceMatrix, model: RaceModel) -> dict[str
             allowed=f"races after {about.trained_through} and until {about.state_through}",
             next_step="name the dataset that the model was trained on",
         )
-    return measured(frame, matrix, test, model)
+    return measured(frame, matrix, test, model, policy)
 
 
 def files(references: Mapping[str, Reference]) -> dict[str, bytes]:

@@ -30,8 +30,8 @@ from oracle.ranking.races import Bools, Floats
 FEATURES = registry.names(FEATURE_SET)
 PREDICTION = ("score", "win", "place", "rank")
 MARKET = ("market", "odds")
-LEFT_OUT = frozenset({"race_name", "jockey", "trainer", "sire", "off_estimated", "source"})
-"""Names of people and races: each is new one day, and no distribution says anything of them."""
+LEFT_OUT = frozenset({"race_name", "jockey", "trainer", "sire", "gear", "off_estimated", "source"})
+"""Names and free codes: new ones come every week, and no distribution says anything of them."""
 TAKEN = frozenset((*(c.name for c in COLUMNS if c.known is Known.RESULT), *PREDICTION, *MARKET))
 
 

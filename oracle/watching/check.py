@@ -1,0 +1,159 @@
+"""One look at a model at work: its live window against its own reference, judged and written into the store."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from oracle.drift import sketch
+from oracle.drift.columns import layout
+from oracle.drift.racing import RaceSums
+from oracle.drift.verdict import compare
+from oracle.drift.words import Verdict, unmeasured
+from oracle.ensemble.race_model import RaceModel
+from oracle.progress import Progress, silent
+from oracle.settings import DriftPolicy
+from oracle.store import Check, Store
+from oracle.watching import live, reference
+from oracle.watching.live import Live
+from oracle.watching.reference import Reference
+
+PARTS = ("data", "prediction", "concept", "outcome")
+OWN = "own test"
+"""What a check is compared with: the model's own reference."""
+NO_REFERENCE = "no reference: the model was saved without one; train again, or give it one from its dataset"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A version that is watched, with what it was used to. Load it once and check it often."""
+
+    model: RaceModel
+    version: str
+    """Its number in the registry."""
+    references: Mapping[str, Reference]
+    """By the pool that answers; none of a package that was saved without."""
+
+    @classmethod
+    def load(cls, folder: Path, version: str) -> Watched:
+        """Return the version in a package.
+
+        Raises:
+            UntrustedPackage: the package is not what was saved.
+        """
+        return cls(RaceModel.load(folder), version, reference.of(folder))
+
+
+def check(
+    store: Store,
+    watched: Watched,
+    policy: DriftPolicy,
+    now: dt.datetime,
+    *,
+    since: dt.datetime | None = None,
+    races: int | None = None,
+    kind: str = "manual",
+    progress: Progress = silent,
+) -> Check:
+    """Compare what a version is asked and answers now with what it was used to, and write the finding into the store.
+
+    The pool that answered most races of the window is the one that is looked at: form without odds, else market. What
+    could not be measured is said as such, with its reason, and is kept too.
+
+    Args:
+        store: Where predictions and results are, and the checks.
+        watched: The version.
+        policy: When something has drifted.
+        now: The moment of the check; nothing later is looked at.
+        since: Begin of the window; see `oracle.watching.live.window`.
+        races: So many races at most, the latest.
+        kind: Who looks: `monitor` or `manual`.
+        progress: Told of the walk.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    began, cpu = time.perf_counter(), time.process_time()
+    seen = live.window(store, watched.model, watched.version, now, since=since, races=races, progress=progress)
+    pool, rows = _answered(seen.table)
+    against = watched.references.get(pool) if pool else None
+    document = _compared(rows, against, policy) if against is not None and rows.num_rows else _blind(pool, seen)
+    document |= {
+        "at": now.isoformat(),
+        "model_version": watched.version,
+        "pool": pool,
+        "pools": dict(Counter(_pools(seen.table))),
+        "live": seen.as_dict(),
+        "serving_skew": seen.skew.as_dict(),
+        "seconds": round(time.perf_counter() - began, 3),
+        "cpu_seconds": round(time.process_time() - cpu, 3),
+    }
+    done = Check(
+        check_id=_named(watched, pool, against, seen, policy),
+        at=now,
+        kind=kind,
+        model_version=watched.version,
+        reference=OWN if against is not None else "none",
+        window_from=seen.first,
+        window_to=seen.last,
+        races=seen.races,
+        verdict=document["verdict"],
+        document=orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY, default=str).decode(),
+    )
+    store.checks.add(done)
+    return store.checks.get(done.check_id) or done
+
+
+def _pools(table: pa.Table) -> list[str]:
+    """Return which pool answered each race."""
+    starts = sketch.race_starts(table["race_id"])[:-1] if table.num_rows else []
+    return [str(pool) for pool in table["ensemble"].take(pa.array(starts, pa.int64())).to_pylist()]
+
+
+def _answered(table: pa.Table) -> tuple[str, pa.Table]:
+    """Return the pool that answered most races, and its rows."""
+    counted = Counter(_pools(table)).most_common(1)
+    if not counted:
+        return "", table
+    pool = counted[0][0]
+    return pool, table.filter(pa.compute.equal(table["ensemble"], pool))
+
+
+def _compared(rows: pa.Table, against: Reference, policy: DriftPolicy) -> dict[str, Any]:
+    told = layout(rows.schema, cluster=against.grid.layout.cluster)
+    return compare(against.sketch, sketch.of(rows, told, against.grid, RaceSums), policy).as_dict()
+
+
+def _blind(pool: str, seen: Live) -> dict[str, Any]:
+    """Return the document of a check that could not look."""
+    why = NO_REFERENCE if seen.races else "the version answered no race in this window"
+    part = unmeasured(why if pool in ("", *reference.POOLS) else f"unknown pool {pool}").as_dict()
+    return {
+        "verdict": str(Verdict.UNMEASURED),
+        "alarm": False,
+        "cause": part["cause"],
+        "drifted": [],
+        "unmeasured": list(PARTS),
+        "causes": [],
+        "features": {},
+        "rows": seen.table.num_rows,
+        **dict.fromkeys(PARTS, part),
+    }
+
+
+def _named(watched: Watched, pool: str, against: Reference | None, seen: Live, policy: DriftPolicy) -> str:
+    """Return the id of a check: the same window, known as well, against the same reference has the same."""
+    said = [
+        *(watched.version, pool, None if against is None else against.grid.digest, policy.model_dump_json()),
+        *(seen.first, seen.last, seen.races, seen.with_result, seen.through),
+    ]
+    return "check-" + hashlib.blake2b(orjson.dumps(said), digest_size=8).hexdigest()

@@ -1,0 +1,41 @@
+"""A version of the small world at work."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+
+from oracle.ensemble.race_model import RaceModel
+from oracle.store import Store, embedded
+from tests.watching import invented
+from tests.watching.served import serve
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a version did: cards without odds for some meetings, then with odds."""
+
+    store: Store
+    model: RaceModel
+    served: pd.DataFrame
+    late: str
+    """The race whose result came a week late."""
+    untold: str
+    """The race whose result nobody told."""
+    now: dt.datetime
+
+
+@pytest.fixture(scope="session")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
+    model, (_, later) = invented.model(), invented.split()
+    races = later["race_id"].drop_duplicates().tolist()
+    late, untold = races[4], races[-1]
+    store = embedded(tmp_path_factory.mktemp("watched"))
+    serve(model, store, later, late=frozenset({late}), untold=frozenset({untold}))
+    now = later["off"].max().to_pydatetime() + dt.timedelta(days=1)
+    yield Work(store, model, later, late, untold, now)
+    store.close()
