@@ -14,6 +14,7 @@ import numpy as np
 from oracle import process
 from oracle.data.splits import Mask, split
 from oracle.ensemble.fit import Fitted, fit
+from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.errors import BadInput
 from oracle.features.matrix import RaceMatrix
 from oracle.models.market import FAMILY as MARKET
@@ -27,7 +28,9 @@ from oracle.training.history import read
 MOST_STRETCHES = 50
 
 
-def fit_before(races: RaceMatrix, train: Mask, predict: Mask, settings: Settings, progress: Progress) -> Fitted:
+def fit_before(
+    races: RaceMatrix, train: Mask, predict: Mask, settings: Settings, progress: Progress, recipe: Recipe = SHIPPED
+) -> Fitted:
     """Return what a training on the earlier races gives; the stretch it is to predict is its test."""
     known = races.take(train | predict)
     share = len(np.unique(races.day[predict])) / len(np.unique(known.day))
@@ -39,7 +42,8 @@ def fit_before(races: RaceMatrix, train: Mask, predict: Mask, settings: Settings
         settings.seed,
         process.cores(),
         progress,
-        calibration=settings.calibration,
+        recipe,
+        settings.calibration,
     )
 
 
