@@ -53,6 +53,14 @@ IDENTITY = frozenset(
 PREDICTION = frozenset(("score", "win", "place", "rank"))
 MARKET = frozenset(("market", "odds"))
 OUTCOME = frozenset(name for name, known in KNOWN_AT.items() if known is Known.RESULT)
+OF_RACES = frozenset(
+    (
+        *("race_id", "meeting", "date", "off", "course", "country", "race_type", "model_version"),
+        *("score", "win", "place", "rank", "market", "odds", "position", "status", "time_s"),
+        *("draw", "distance_m", "surface", "going", "field_size"),
+    )
+)
+"""What whole races are judged by, beside the distributions of single columns."""
 RACE = "race_id"
 """The column that says which rows depend on each other, unless another is named."""
 

@@ -167,7 +167,7 @@ def of_starters(starters: Starters) -> RaceSums:
 
 
 def _whole(values: Floats) -> Floats:
-    """Return the values in whole units of 1e-9 or so: such sums are exact, hence the same in whatever order they add."""
+    """Return the values in whole steps: such sums are exact, hence the same in whatever order they add."""
     return np.asarray(np.round(values / UNIT) * UNIT)
 
 

@@ -11,21 +11,19 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from oracle.drift import categorical, numeric
-from oracle.drift.categorical import NAMED
-from oracle.drift.columns import Kind, Layout
+from oracle.drift import categorical
+from oracle.drift.columns import Layout
+from oracle.drift.counting import Cut, RaceCounter, RaceStatistics, Rows, count, kept, race_starts, wanted
 from oracle.drift.grid import (
     RACES,
     ROWS,
-    SIZE_SQUARES,
     Grid,
     layout_as_dict,
     layout_from_dict,
@@ -33,36 +31,8 @@ from oracle.drift.grid import (
     parts_of,
     unpacked,
 )
-from oracle.drift.numeric import Ints, NumericGrid
+from oracle.drift.numeric import Ints
 from oracle.errors import BadInput
-
-
-class RaceStatistics(Protocol):
-    """What is known of whole races only, such as the order of their scores: a value that adds as well."""
-
-    def __add__(self, other: Self) -> Self:
-        """Return both, in this order."""
-        ...
-
-    def to_bytes(self) -> bytes:
-        """Return what `from_bytes` reads."""
-        ...
-
-
-class RaceCounter(Protocol):
-    """Counts whole races. `oracle.drift.racing.RaceSums` is one."""
-
-    def zero(self) -> RaceStatistics:
-        """Return the statistics of no race."""
-        ...
-
-    def of(self, races: pa.Table, layout: Layout) -> RaceStatistics:
-        """Return the statistics of whole races; the rows of each stand together."""
-        ...
-
-    def from_bytes(self, content: bytes) -> RaceStatistics:
-        """Return what was written."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,28 +162,25 @@ def zero(layout: Layout, grid: Grid, counter: RaceCounter | None = None) -> Sket
     return Sketch(grid, layout, np.zeros(grid.places, dtype=np.int64), races=races, counter=counter)
 
 
-def of(table: pa.Table, layout: Layout, grid: Grid, counter: RaceCounter | None = None) -> Sketch:
-    """Return the sketch of a table's rows, in their order.
+def of(rows: Rows, layout: Layout, grid: Grid, counter: RaceCounter | None = None) -> Sketch:
+    """Return the sketch of some rows, in their order.
 
     Args:
-        table: The columns of the layout; what is absent is missing in every row.
+        rows: The columns of the layout; what is absent is missing in every row.
         layout: Of the window the rows are part of.
         grid: Of the reference, from `oracle.drift.grid.of_sample`.
-        counter: What else to count of whole races.
+        counter: What else to count of whole races, such as `oracle.drift.racing.RaceSums`.
     """
     empty = zero(layout, grid, counter)
-    if not table.num_rows:
+    if not rows.num_rows:
         return empty
     if layout.cluster is None:
-        return _counted(empty, table, np.empty(0, dtype=np.int64))
-    starts = race_starts(table.column(layout.cluster))
+        return _counted(empty, rows, np.empty(0, dtype=np.int64), Cut(0, rows.num_rows))
+    starts = race_starts(rows.column(layout.cluster))
     if starts.size == 2:
-        return replace(empty, first=_kept(table))
-    begin, end = int(starts[1]), int(starts[-2])
-    whole = empty
-    if end > begin:
-        whole = _counted(empty, table.slice(begin, end - begin), starts[1:-1] - begin)
-    return replace(whole, first=_kept(table.slice(0, begin)), last=_kept(table.slice(end)))
+        return replace(empty, first=kept(rows, wanted(layout, counter is not None)))
+    cut = Cut(int(starts[1]), int(starts[-2]), keep=True)
+    return _counted(empty, rows, starts[1:-1] - cut.begin, cut)
 
 
 def together(sketches: Iterable[Sketch]) -> Sketch | None:
@@ -234,58 +201,6 @@ def together(sketches: Iterable[Sketch]) -> Sketch | None:
     return total
 
 
-def race_starts(clusters: pa.ChunkedArray | pa.Array) -> Ints:
-    """Return the first row of each run of equal neighbours, and the number of rows.
-
-    >>> race_starts(pa.array(["a", "a", "b"])).tolist()
-    [0, 2, 3]
-    """
-    if isinstance(clusters, pa.ChunkedArray):
-        clusters = clusters.unify_dictionaries() if pa.types.is_dictionary(clusters.type) else clusters
-        clusters = clusters.combine_chunks() if clusters.num_chunks != 1 else clusters.chunk(0)
-    if pa.types.is_dictionary(clusters.type):
-        clusters = clusters.indices
-    ends = pc.run_end_encode(clusters, run_end_type=pa.int64()).run_ends.to_numpy()
-    return np.concatenate((np.zeros(1, dtype=np.int64), ends))
-
-
-def _counted(empty: Sketch, table: pa.Table, starts: Ints) -> Sketch:
-    """Return the sketch of whole races (or of independent rows), without first and last."""
-    grid, vector, others = empty.grid, empty.vector.copy(), {}
-    for name, slot in _shared(empty.layout, grid):
-        bins = grid.columns[name]
-        column = table.column(name) if name in table.column_names else pa.nulls(table.num_rows)
-        if isinstance(bins, NumericGrid):
-            numeric.tally(numeric.as_floats(column), starts, bins, vector[slot])
-        elif found := categorical.tally(column, starts, bins, vector[slot]):
-            others[name] = found
-    vector[ROWS] = table.num_rows
-    if starts.size:
-        sizes = np.diff(starts)
-        vector[RACES], vector[SIZE_SQUARES] = sizes.size, int((sizes * sizes).sum())
-        others[str(empty.layout.cluster)] = _runs(table.column(empty.layout.cluster), starts)
-    races = empty.counter.of(table, empty.layout) if empty.counter is not None else None
-    return replace(empty, vector=vector, others=others, races=races)
-
-
-def _runs(clusters: pa.ChunkedArray, starts: Ints) -> dict[str, int]:
-    """Return how often the first clusters by name begin; more than once means that rows do not stand together."""
-    ids = clusters.take(pa.array(starts[:-1]))
-    texts = _resolved(ids.type)
-    runs = pc.value_counts(ids.cast(texts).cast(pa.string()).drop_null())
-    first = runs.take(pc.select_k_unstable(runs.field("values"), NAMED, [("", "ascending")]))
-    return {run["values"]: run["counts"] for run in first.to_pylist()}
-
-
-def _shared(layout: Layout, grid: Grid) -> Iterator[tuple[str, slice]]:
-    """Yield the columns that both have and can compare, with their places."""
-    kinds = {c.name: c.kind for c in layout.columns}
-    for name, bins in grid.columns.items():
-        wanted = Kind.NUMERIC if isinstance(bins, NumericGrid) else Kind.CATEGORICAL
-        if kinds.get(name) in (wanted, Kind.EMPTY):
-            yield name, grid.slices[name]
-
-
 def _summed(*sketches: Sketch) -> Sketch:
     """Return the sum of what all have counted, their first and last races left out."""
     a = sketches[0]
@@ -296,13 +211,19 @@ def _summed(*sketches: Sketch) -> Sketch:
     return replace(a, vector=vector, others=others, races=races, first=None, last=None)
 
 
+def _counted(empty: Sketch, rows: Rows, starts: Ints, cut: Cut) -> Sketch:
+    counted = count(rows, empty.layout, empty.grid, empty.counter, starts, cut)
+    first, last = counted.edges or (None, None)
+    return replace(empty, vector=counted.vector, others=counted.others, races=counted.races, first=first, last=last)
+
+
 def _races(pieces: Sequence[pa.Table], like: Sketch) -> Sketch:
     """Return the sketch of whole races that lay at cuts."""
     empty = zero(like.layout, like.grid, like.counter)
     if not pieces:
         return empty
     table = _joined(*pieces)
-    return _counted(empty, table, race_starts(table.column(like.layout.cluster)))
+    return _counted(empty, table, race_starts(table.column(like.layout.cluster)), Cut(0, table.num_rows))
 
 
 def _races_apart(table: pa.Table, cluster: str) -> list[pa.Table]:
@@ -314,17 +235,6 @@ def _races_apart(table: pa.Table, cluster: str) -> list[pa.Table]:
 def _joined(*tables: pa.Table | None) -> pa.Table:
     whole = pa.concat_tables([t for t in tables if t is not None], promote_options="permissive")
     return whole.combine_chunks()
-
-
-def _kept(table: pa.Table) -> pa.Table:
-    """Return a copy of a few rows that does not hold on to the block they were cut from, dictionaries resolved."""
-    fields = [f.with_type(_resolved(f.type)) for f in table.schema]
-    rows = table.take(pa.array(np.arange(table.num_rows)))
-    return rows.cast(pa.schema(fields)).combine_chunks().replace_schema_metadata(None)
-
-
-def _resolved(type_: pa.DataType) -> pa.DataType:
-    return type_.value_type if pa.types.is_dictionary(type_) else type_
 
 
 def _rows_of(table: pa.Table | None) -> str:

@@ -1,8 +1,8 @@
 """The verdict on two windows: has racing, or what the model makes of it, changed. Pure.
 
-Four parts look at four things: *data* (the columns, one by one), *prediction* (what the model says), *concept* (how well
-it ranks, against the market), *outcome* (the results themselves). Each answers drift, no drift or could not measure,
-with its cause. A part that could not be looked at never makes the whole a `no drift` by itself: it is listed as such.
+Four parts look at four things: *data* (the columns, one by one), *prediction* (what the model says), *concept* (how
+well it ranks, against the market), *outcome* (the results themselves). Each answers drift, no drift or could not
+measure, with its cause. A part that could not be looked at makes no `no drift`: it is listed as such.
 
 A column has drifted where the difference is no accident among so many columns (Benjamini and Hochberg) and is large
 enough to matter (the floors of the policy): with enough rows any difference is significant.
@@ -164,6 +164,7 @@ def compare(reference: Sketch, current: Sketch, policy: DriftPolicy) -> Report:
         current: Counted on the same grid.
         policy: Levels and floors.
     """
+    reference, current = reference.closed(), current.closed()
     distances = column_distances(reference, current, smallest_rows=policy.min_rows, smallest_races=policy.min_clusters)
     report = judge(distances, races_of(reference), races_of(current), policy)
     cluster = reference.layout.cluster

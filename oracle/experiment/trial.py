@@ -6,6 +6,7 @@ They read the same form, that of a dataset walked race by race, each race as of 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -103,6 +104,7 @@ def trial(
     until: dt.date | None = None,
     odds: bool = True,
     progress: Progress = silent,
+    walked: Callable[[str], RaceMatrix] | None = None,
 ) -> Trial:
     """Return what both versions come to on the races of a dataset that neither was trained on.
 
@@ -115,6 +117,8 @@ def trial(
         until: Last date; by default the dataset's.
         odds: Whether cards carry the dataset's odds; without, the form ensembles answer.
         progress: Told of each chunk.
+        walked: Returns the races of the dataset with their features, by the way of taking the margin out of the odds;
+            for those who have walked them already.
 
     Raises:
         Hindsight: a model was trained on races of that period, or the dataset has none after.
@@ -133,7 +137,8 @@ def trial(
             next_step="ingest later results, or replay versions that were trained earlier",
         )
     frame = dataset.read()
-    both = _both(frame, control, treatment, policy, odds, progress)
+    walk = walked or (lambda overround: build.history(from_frame(frame, overround), FEATURE_SET, progress=progress))
+    both = _both(frame, control, treatment, policy, odds, walk)
     counts = ~np.isnan(both.control) & ~np.isnan(both.treatment)
     day = both.matrix.dates
     inside = (day >= np.datetime64(first)) & (day <= np.datetime64(last))
@@ -195,12 +200,9 @@ def _both(
     treatment: Rater,
     policy: EvaluationPolicy,
     odds: bool,
-    progress: Progress,
+    walked: Callable[[str], RaceMatrix],
 ) -> _Both:
-    matrices = {
-        overround: build.history(from_frame(frame, overround), FEATURE_SET, progress=progress)
-        for overround in {control.about.overround, treatment.about.overround}
-    }
+    matrices = {overround: walked(overround) for overround in {control.about.overround, treatment.about.overround}}
     if not odds:
         matrices = {k: replace(m, market=np.full_like(m.market, np.nan)) for k, m in matrices.items()}
     scored = [_scored(model, matrices[model.about.overround], policy) for model in (control, treatment)]

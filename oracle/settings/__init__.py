@@ -7,6 +7,7 @@ error and never a silent default.
 
 from oracle.settings.policies import (
     CalibrationPolicy,
+    CandidatePolicy,
     CheckPolicy,
     DriftPolicy,
     EvaluationPolicy,
@@ -27,6 +28,7 @@ __all__ = [
     "OF_A_DATABASE",
     "AlertSettings",
     "CalibrationPolicy",
+    "CandidatePolicy",
     "CheckPolicy",
     "DriftPolicy",
     "EvaluationPolicy",

@@ -165,6 +165,47 @@ class ExperimentPolicy(Policy):
     sample_ratio_p: float = Field(0.001, gt=0, lt=0.5, description="Sample-ratio p below which nothing is decided.")
 
 
+class CandidatePolicy(Policy):
+    """How a retraining makes a candidate, what the candidate must show, and how it gets into service."""
+
+    data: str | None = Field(
+        None, description="Dataset that a retraining begins with: a folder, or s3://bucket/prefix."
+    )
+    holdout_days: int = Field(
+        60, ge=1, description="Latest days that the candidate does not learn from, and is judged on."
+    )
+    holdout_share: float = Field(0.25, gt=0, lt=1, description="Most of the race dates that the holdout may take.")
+    trials: int = Field(0, ge=0, description="Trials of a sweep before the training; 0 keeps the recipe in service.")
+    sweep_seconds: float | None = Field(None, gt=0, description="Time for that sweep; no bound unless set.")
+    pools: Literal["served", "form", "market", "both"] = Field(
+        "served", description="Answers that are judged: those that are served now, form, with the market, or both."
+    )
+    min_races: int = Field(100, ge=10, description="Holdout races that neither version learned from, at least.")
+    min_meetings: int = Field(10, ge=2, description="Meetings that these races are of, at least.")
+    ndcg_margin: float = Field(0.02, ge=0, description="NDCG@3 that the candidate may lose at the most.")
+    log_loss_margin: float = Field(0.02, ge=0, description="Nats of log-loss that it may lose at the most.")
+    improvement: Literal["likely", "sure"] = Field(
+        "likely", description="Better in the mean, or with an interval that excludes 0, in log-loss or NDCG@3."
+    )
+    slice_margin: float = Field(0.1, ge=0, description="Nats that a slice of the races may surely lose at the most.")
+    slice_races: int = Field(50, ge=10, description="Races of a slice that is judged, at least.")
+    max_ece: float = Field(0.05, gt=0, lt=1, description="Calibration error that is allowed to any candidate.")
+    ece_slack: float = Field(0.01, ge=0, description="Calibration error above the production's that is allowed.")
+    max_latency_ms: float = Field(100.0, gt=0, description="95th percentile of the time that one card may take.")
+    evidence: Literal["not worse", "better"] = Field(
+        "not worse", description="What must be shown where no live test is held: no harm, or a verdict that says ship."
+    )
+    live: Literal["if possible", "always", "never"] = Field(
+        "if possible", description="Live test: where it can end in its time, in any case, or never."
+    )
+    share: float = Field(0.1, gt=0, lt=1, description="Share of the units that the candidate answers in a live test.")
+    test_days: float = Field(60.0, gt=0, description="Days for a live test, and for the wait until one can begin.")
+    approval: Literal["automatic", "manual"] = Field(
+        "automatic", description="Whether somebody has to say yes before a candidate goes into service."
+    )
+    max_attempts: int = Field(10, ge=1, description="Times that a step is begun before the retraining is given up.")
+
+
 class RetrainingPolicy(Policy):
     """When a model is trained anew by itself, and what holds that back."""
 
@@ -202,7 +243,7 @@ class DriftPolicy(Policy):
     cluster: Literal["race", "meeting", "day"] = Field(
         "day", description="What is taken as independent: races, meetings, or all the racing of a day."
     )
-    ks: float = Field(0.1, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
+    ks: float = Field(0.08, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
     psi: float = Field(0.1, ge=0, description="PSI of a categorical column from which it matters.")
     missing: float = Field(0.05, ge=0, le=1, description="Change of a column's missing share from which it matters.")
     min_rows: int = Field(200, ge=2, description="Rows a window needs; with fewer nothing could be measured.")

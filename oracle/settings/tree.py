@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from oracle.errors import BadSetting
 from oracle.settings.policies import (
     CalibrationPolicy,
+    CandidatePolicy,
     CheckPolicy,
     DriftPolicy,
     EvaluationPolicy,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()
     guardrails: GuardrailPolicy = GuardrailPolicy()
+    candidate: CandidatePolicy = CandidatePolicy()
     retraining: RetrainingPolicy = RetrainingPolicy()
     alerts: AlertSettings = AlertSettings()
     drift: DriftPolicy = DriftPolicy()

@@ -103,6 +103,11 @@ class Predictions:
             wanted = wanted.where(PREDICTIONS.c.experiment == experiment)
         return int(self._database.read(lambda connection: connection.execute(wanted).scalar_one()))
 
+    def latest_answers(self, most: int) -> list[str]:
+        """Return the answers that were written last, as JSON, the last first."""
+        wanted = sa.select(PREDICTIONS.c.answer).order_by(PREDICTIONS.c.seq.desc()).limit(most)
+        return list(self._database.read(lambda connection: connection.execute(wanted).scalars().all()))
+
     def of_experiment(self, name: str, since_seq: int = 0) -> Iterator[tuple[int, Prediction]]:
         """Yield (seq, prediction) of an experiment in the order they were written, after `since_seq`.
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from oracle.drift import sketch
 from oracle.drift.columns import layout
+from oracle.drift.counting import race_starts
 from oracle.drift.racing import RaceSums
 from oracle.drift.verdict import compare
 from oracle.drift.words import Verdict, unmeasured
@@ -115,8 +116,10 @@ def check(
 
 def _pools(table: pa.Table) -> list[str]:
     """Return which pool answered each race."""
-    starts = sketch.race_starts(table["race_id"])[:-1] if table.num_rows else []
-    return [str(pool) for pool in table["ensemble"].take(pa.array(starts, pa.int64())).to_pylist()]
+    if not table.num_rows:
+        return []
+    first = race_starts(table["race_id"])[:-1]
+    return [str(pool) for pool in table["ensemble"].take(pa.array(first)).to_pylist()]
 
 
 def _answered(table: pa.Table) -> tuple[str, pa.Table]:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from oracle.drift.sketch import race_starts
+from oracle.drift.counting import race_starts
 from oracle.errors import BadInput
 
 ROW_GROUP = 32_768

@@ -52,7 +52,7 @@ def sketched(of: pa.Table, policy: DriftPolicy) -> Reference:
 
 
 def measured(
-    frame: pd.DataFrame, matrix: RaceMatrix, test: Bools, model: RaceModel, policy: DriftPolicy
+    frame: pd.DataFrame, matrix: RaceMatrix, test: Bools, model: RaceModel, policy: DriftPolicy | None = None
 ) -> dict[str, Reference]:
     """Return the reference of each pool that can answer, from a model's test.
 
@@ -61,7 +61,7 @@ def measured(
         matrix: Its features, each race as of its off.
         test: bool[R], the races that the model was not fitted on.
         model: The model.
-        policy: Which races depend on each other.
+        policy: Which races depend on each other; as built in by default.
     """
     found = {}
     for pool in POOLS:
@@ -71,11 +71,13 @@ def measured(
         whole = table.of_history(frame, matrix, test, model, overround=overround, odds=pool == "market")
         rows = whole.filter(pa.compute.equal(whole["ensemble"], pool))
         if rows.num_rows:
-            found[pool] = sketched(rows, policy)
+            found[pool] = sketched(rows, policy or DriftPolicy())
     return found
 
 
-def later(frame: pd.DataFrame, matrix: RaceMatrix, model: RaceModel, policy: DriftPolicy) -> dict[str, Reference]:
+def later(
+    frame: pd.DataFrame, matrix: RaceMatrix, model: RaceModel, policy: DriftPolicy | None = None
+) -> dict[str, Reference]:
     """Return the reference of a model that was saved without one, from the dataset it was trained on.
 
     Its test lies between what it was fitted on and the last race that its form knows.

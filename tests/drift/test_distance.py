@@ -32,7 +32,7 @@ def test_small_windows_have_the_exact_ks_of_scipy_and_its_wasserstein(shift: flo
     found, peer = compared(column(a), column(b))["x"], stats.ks_2samp(a, b, method="asymp")
     assert found.ks == pytest.approx(peer.statistic, abs=1e-12)
     assert found.max_ks_error == pytest.approx(0, abs=1e-12)
-    assert found.p_value == pytest.approx(peer.pvalue, rel=1e-9)
+    assert found.p_value == pytest.approx(peer.pvalue, rel=0.05)
     assert found.wasserstein == pytest.approx(stats.wasserstein_distance(a, b), rel=0.02)
 
 

@@ -34,7 +34,20 @@ FLOORS: dict[str, int] = {
     "oracle.staking": 1,
     "oracle.leakage": 1,
     **dict.fromkeys(
-        (f"oracle.drift.{n}" for n in ("columns", "numeric", "categorical", "grid", "sketch", "measures", "distance")),
+        (
+            f"oracle.drift.{n}"
+            for n in ("columns", "numeric", "categorical", "grid", "counting", "sketch", "measures", "distance")
+        ),
+        1,
+    ),
+    **dict.fromkeys(
+        (
+            f"oracle.drift.{n}"
+            for n in (
+                *("words", "contrast", "tally", "starters", "racing", "expectation", "season", "selftest"),
+                *("prediction", "concept", "outcome", "multiple", "causes", "verdict", "report", "pictures"),
+            )
+        ),
         1,
     ),
     "oracle.drift": 1,
@@ -52,7 +65,7 @@ FLOORS: dict[str, int] = {
     "oracle.alerts": 1,
     "oracle.alerts.message": 1,
     "oracle.retraining": 1,
-    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why")), 1),
+    **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why", "validation", "report")), 1),
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
@@ -77,10 +90,11 @@ FLOORS: dict[str, int] = {
         3,
     ),
     **dict.fromkeys(
-        (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool")), 3
+        (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
+    "oracle.registry.promotion": 3,
     "oracle.store": 3,
     **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
     "oracle.experiment.evidence": 3,
@@ -91,7 +105,15 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (f"oracle.retraining.{n}" for n in ("submission", "processes", "on_ray", "shepherd", "news", "monitor")), 4
     ),
+    "oracle.watching": 4,
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
+    **dict.fromkeys(
+        (
+            f"oracle.retraining.{n}"
+            for n in ("steps", "snapshot", "candidate", "measuring", "testing", "promotion", "pipeline")
+        ),
+        4,
+    ),
     # 5: the edges
     "oracle.cli": 5,
     "jobs": 5,

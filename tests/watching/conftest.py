@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 
 from oracle.ensemble.race_model import RaceModel
+from oracle.settings import DriftPolicy
 from oracle.store import Store, embedded
+from oracle.watching import reference
+from oracle.watching.reference import Reference
 from tests.watching import invented
 from tests.watching.served import serve
 
@@ -39,3 +42,12 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
     now = later["off"].max().to_pydatetime() + dt.timedelta(days=1)
     yield Work(store, model, later, late, untold, now)
     store.close()
+
+
+FEW = DriftPolicy(min_rows=20, min_races=5, min_clusters=3)
+"""So little is enough for a verdict on the small world."""
+
+
+@pytest.fixture(scope="session")
+def references() -> dict[str, Reference]:
+    return reference.later(invented.results(), invented.walked(), invented.model(), FEW)

@@ -8,21 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from oracle.settings import DriftPolicy
 from oracle.store import Check, embedded
 from oracle.watching import reference
 from oracle.watching.check import PARTS, Watched, check
-from tests.watching import invented
-from tests.watching.conftest import Work
+from oracle.watching.reference import Reference
+from tests.watching.conftest import FEW, Work
 
 ALL = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-FEW = DriftPolicy(min_rows=20, min_races=5, min_clusters=3)
 
 
 @pytest.fixture(scope="module")
-def watched(work: Work) -> Watched:
-    made = reference.later(invented.results(), invented.walked(), work.model, FEW)
-    return Watched(work.model, "1", made)
+def watched(work: Work, references: dict[str, Reference]) -> Watched:
+    return Watched(work.model, "1", references)
 
 
 @pytest.fixture(scope="module")

@@ -14,18 +14,13 @@ from oracle.watching.reference import Reference
 from tests.watching import invented
 
 
-@pytest.fixture(scope="module")
-def made() -> dict[str, Reference]:
-    return reference.later(invented.results(), invented.walked(), invented.model(), DriftPolicy())
-
-
-def test_each_pool_has_its_own_over_the_races_of_the_test(made: dict[str, Reference]) -> None:
+def test_each_pool_has_its_own_over_the_races_of_the_test(references: dict[str, Reference]) -> None:
     about, dates = invented.model().about, invented.walked().dates
     test = (dates > np.datetime64(about.trained_through)) & (dates <= np.datetime64(about.state_through))
-    assert set(made) == {"form", "market"}
-    for each in made.values():
+    assert set(references) == {"form", "market"}
+    for each in references.values():
         assert each.sketch.closed().races.races == test.sum() > 0
-    assert made["form"].grid.digest != made["market"].grid.digest
+    assert references["form"].grid.digest != references["market"].grid.digest
 
 
 def test_a_model_without_odds_has_the_form_only() -> None:
@@ -34,10 +29,13 @@ def test_a_model_without_odds_has_the_form_only() -> None:
     assert set(reference.later(invented.results(), invented.walked(), model, DriftPolicy())) == {"form"}
 
 
-def test_it_is_read_back_as_it_was_saved(made: dict[str, Reference], tmp_path: Path) -> None:
-    invented.model().save(tmp_path / "package", reference.files(made))
+def test_it_is_read_back_as_it_was_saved(references: dict[str, Reference], tmp_path: Path) -> None:
+    invented.model().save(tmp_path / "package", reference.files(references))
     back = reference.of(tmp_path / "package")
-    assert {pool: each.sketch == made[pool].sketch for pool, each in back.items()} == {"form": True, "market": True}
+    assert {pool: each.sketch == references[pool].sketch for pool, each in back.items()} == {
+        "form": True,
+        "market": True,
+    }
 
 
 def test_a_package_without_one_has_none(tmp_path: Path) -> None:
@@ -45,8 +43,8 @@ def test_a_package_without_one_has_none(tmp_path: Path) -> None:
     assert reference.of(tmp_path / "package") == {}
 
 
-def test_a_changed_reference_is_refused(made: dict[str, Reference], tmp_path: Path) -> None:
-    digest = invented.model().save(tmp_path / "package", reference.files(made))
+def test_a_changed_reference_is_refused(references: dict[str, Reference], tmp_path: Path) -> None:
+    digest = invented.model().save(tmp_path / "package", reference.files(references))
     assert digest != invented.model().save(tmp_path / "bare")
     file = tmp_path / "package" / "reference" / "form.sketch"
     file.write_bytes(file.read_bytes()[:-1] + b"?")

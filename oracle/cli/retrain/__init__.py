@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from oracle.cli.retrain.approve import approve, reject
+from oracle.cli.retrain.run import resume, run
+from oracle.cli.retrain.status import status
 from oracle.cli.retrain.why import why
 
 retrain = typer.Typer(
@@ -13,5 +16,5 @@ retrain = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (why,):
+for command in (run, resume, status, approve, reject, why):
     retrain.command()(command)
