@@ -254,9 +254,8 @@ def text(told: Mapping[str, Any]) -> str:
             )
             for part, found in each["parts"].items():
                 blind = f", {found['unmeasured']} not measured" if found["unmeasured"] else ""
-                lines.append(
-                    f"    {part:<11}{found['alarms_per_year']:.1f} a year, {found['share_of_looks']:.0%} of looks{blind}"
-                )
+                share = f"{found['share_of_looks']:.0%} of looks{blind}"
+                lines.append(f"    {part:<11}{found['alarms_per_year']:.1f} a year, {share}")
             loud = [f"{n} {f['share_of_looks']:.0%}" for n, f in list(each["features"].items())[:8]]
             if loud:
                 lines.append(f"    columns    {', '.join(loud)}")

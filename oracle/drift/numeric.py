@@ -38,6 +38,8 @@ PRESENT, MISSING, SIZE_SQUARES, MISSING_SQUARES, MISSING_SIZE, INFINITE, BELOW, 
 rows with a value, of its missing ones, and of missing times all, infinite values, and how far values lie outside the
 grid (in units of `NumericGrid.unit`)."""
 
+_PER_SECOND: Final = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+
 
 @dataclass(frozen=True, eq=False)
 class NumericGrid:
@@ -130,11 +132,9 @@ def grid_of(sample: Floats, bins: int = BINS) -> NumericGrid | None:
 
 
 def as_floats(column: pa.ChunkedArray | pa.Array) -> Floats:
-    """Return a numeric column as float64 with NaN where there is no value; times become their own units."""
-    if pt.is_date(column.type) or pt.is_time(column.type):
-        column = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
-    elif pt.is_temporal(column.type):
-        column = column.cast(pa.int64())
+    """Return a numeric column as float64 with NaN where there is no value; dates and times become seconds."""
+    if pt.is_temporal(column.type):
+        return _seconds(column)
     if pt.is_decimal(column.type):
         column = column.cast(pa.float64())
     if isinstance(column, pa.ChunkedArray):
@@ -144,6 +144,12 @@ def as_floats(column: pa.ChunkedArray | pa.Array) -> Floats:
     if column.null_count and pt.is_integer(column.type):
         column = pc.cast(column, pa.float64(), safe=False)
     return np.ascontiguousarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _seconds(column: pa.ChunkedArray | pa.Array) -> Floats:
+    type_ = column.type
+    per = 1 / 86400 if pt.is_date32(type_) else _PER_SECOND["ms" if pt.is_date64(type_) else type_.unit]
+    return as_floats(column.cast(pa.int32() if type_.bit_width == 32 else pa.int64())) / per
 
 
 def tally(values: Floats, starts: Ints, grid: NumericGrid, out: Ints) -> None:

@@ -115,7 +115,7 @@ class RaceSums:
     def to_bytes(self) -> bytes:
         """Return the value as bytes that `from_bytes` reads; no code is in them."""
         sink = io.BytesIO()
-        names = [*self.slices]
+        names, kinds = sorted(self.slices), sorted(self.kinds)
         np.savez_compressed(
             sink,
             meetings=self.meetings.keys,
@@ -124,8 +124,8 @@ class RaceSums:
             of_slices=np.array([self.slices[name] for name in names]).reshape(len(names), len(OF_A_SLICE)),
             times=self.times.keys,
             of_times=self.times.sums,
-            kinds=np.array(list(self.kinds), dtype=np.int64),
-            called=np.array(list(self.kinds.values()), dtype=np.str_),
+            kinds=np.array(kinds, dtype=np.int64),
+            called=np.array([self.kinds[kind] for kind in kinds], dtype=np.str_),
             days=np.array([-1 if day is None else day for day in (self.first, self.last)], dtype=np.int64),
         )
         return sink.getvalue()

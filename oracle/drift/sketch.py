@@ -34,6 +34,18 @@ from oracle.drift.grid import (
 from oracle.drift.numeric import Ints
 from oracle.errors import BadInput
 
+__all__ = [
+    "RaceCounter",
+    "RaceStatistics",
+    "Rows",
+    "Sketch",
+    "of",
+    "race_starts",
+    "together",
+    "wanted",
+    "zero",
+]
+
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
@@ -70,8 +82,8 @@ class Sketch:
             return other
         if other.first is None and not other.vector[ROWS]:
             return self
-        if self.layout.cluster is None:
-            return _summed(self, other)
+        if self.layout.cluster is None or (self.first is None and other.first is None):
+            return _summed(self, other)  # no race is cut: none is known, or both are closed
         cluster = self.layout.cluster
         middle = _races_apart(_joined(self.last or self.first, other.first), cluster)
         first = middle.pop(0) if self.last is None else self.first

@@ -35,6 +35,7 @@ CLUSTERS: Mapping[str, tuple[str, ...]] = {
 
 GONE = 100.0
 """Strength of what needs no test: stronger than any distance that is measured against a floor."""
+IGNORED = "not judged: named in drift.ignore"
 EPOCH = dt.date(1970, 1, 1)
 
 
@@ -218,7 +219,7 @@ def data_part(features: Mapping[str, Feature]) -> Part:
 
 def of_columns(distances: Sequence[Distance], policy: DriftPolicy) -> list[Feature]:
     """Return the verdict on each column, the tests taken together."""
-    p_values = [_p_value(d) for d in distances]
+    p_values = [None if d.name in policy.ignore else _p_value(d) for d in distances]
     tested = [i for i, p in enumerate(p_values) if p is not None]
     q_values = dict(zip(tested, benjamini_hochberg([p_values[i] or 0.0 for i in tested]), strict=True))
     return [_feature(d, q_values.get(i), policy) for i, d in enumerate(distances)]
@@ -232,7 +233,7 @@ def _p_value(distance: Distance) -> float | None:
 
 
 def _feature(distance: Distance, q_value: float | None, policy: DriftPolicy) -> Feature:
-    stated = _stated(distance)
+    stated = (Verdict.UNMEASURED, IGNORED, 0.0) if distance.name in policy.ignore else _stated(distance)
     if stated is not None:
         return Feature(distance, *stated, q_value)
     effects = _effects(distance, policy)

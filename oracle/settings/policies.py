@@ -246,6 +246,9 @@ class DriftPolicy(Policy):
     ks: float = Field(0.08, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
     psi: float = Field(0.1, ge=0, description="PSI of a categorical column from which it matters.")
     missing: float = Field(0.05, ge=0, le=1, description="Change of a column's missing share from which it matters.")
+    ignore: tuple[str, ...] = Field(
+        (), description="Columns that are measured and never judged, such as prize money that rises every year."
+    )
     min_rows: int = Field(200, ge=2, description="Rows a window needs; with fewer nothing could be measured.")
     min_races: int = Field(100, ge=2, description="Races with results a window needs for concept and outcome.")
     min_clusters: int = Field(8, ge=2, description="Races or meetings a window needs: their scatter is the yardstick.")

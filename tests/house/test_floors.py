@@ -46,11 +46,13 @@ FLOORS: dict[str, int] = {
             for n in (
                 *("words", "contrast", "tally", "starters", "racing", "expectation", "season", "selftest"),
                 *("prediction", "concept", "outcome", "multiple", "causes", "verdict", "report", "pictures"),
+                "calibration",
             )
         ),
         1,
     ),
     "oracle.drift": 1,
+    **dict.fromkeys((f"oracle.drift.{n}" for n in ("parquet", "files", "on_ray")), 3),
     **dict.fromkeys(
         (
             f"oracle.experiment.{n}"
@@ -95,6 +97,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.registry.promotion": 3,
+    "oracle.drift.history": 3,
     "oracle.store": 3,
     **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
     "oracle.experiment.evidence": 3,
