@@ -28,6 +28,7 @@ def replay(
         str, typer.Option(metavar="max|N", help="As fast as it goes, or N times as fast as history went.")
     ] = "max",
     every: Annotated[float, typer.Option(min=0, help="Days between two looks of the monitor; 0 for none.")] = 7.0,
+    cooldown: Annotated[float, typer.Option(min=0, help="Days between two retrainings.")] = 90.0,
     asks: Annotated[int, typer.Option(min=1, max=500, help="Users who ask for each card.")] = 4,
     odds: Annotated[
         bool,
@@ -64,6 +65,7 @@ def replay(
         odds=odds,
         asks=asks,
         every_days=every,
+        cooldown_days=cooldown,
         speed=_speed(speed),
         resume=resume,
     )

@@ -35,9 +35,18 @@ STARTS_WITHIN, STOPS_WITHIN, ANSWERS_WITHIN, FOLLOWS_WITHIN = 240.0, 60.0, 120.0
 TRIES = 5
 
 
-def own_settings(home: Path) -> Settings:
-    """Return the settings of the machine with everything that is kept lying under the home."""
-    return settings.load(home=home, tracking={"uri": _tracking(home)}, store={"uri": _store(home)})
+def own_settings(home: Path, cooldown_days: float | None = None) -> Settings:
+    """Return the settings of the machine with everything that is kept lying under the home.
+
+    Args:
+        home: The replay's.
+        cooldown_days: Days between two retrainings; None for those of the settings.
+    """
+    own = settings.load(home=home, tracking={"uri": _tracking(home)}, store={"uri": _store(home)})
+    if cooldown_days is None:
+        return own
+    retraining = own.retraining.model_copy(update={"cooldown_days": cooldown_days})
+    return own.model_copy(update={"retraining": retraining})
 
 
 def _tracking(home: Path) -> str:

@@ -28,6 +28,7 @@ class Terms:
     odds: bool
     asks: int
     every_days: float
+    cooldown_days: float
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""

@@ -49,6 +49,8 @@ class Wanted:
     """Users who ask for each card."""
     every_days: float = 7.0
     """Days between two looks of the monitor; 0 for none."""
+    cooldown_days: float = 90.0
+    """Days between two retrainings: a replay of years has no time for one a week."""
     speed: float | None = None
     """Times as fast as history went; None for as fast as it goes."""
     resume: bool = False
@@ -86,7 +88,7 @@ def replay(wanted: Wanted, progress: Progress, tend: Tend = Maintained) -> Repla
     """
     home = wanted.home.expanduser().absolute()
     kept = record.opened(home, _terms(wanted), resume=wanted.resume)
-    own = parts.own_settings(home)
+    own = parts.own_settings(home, wanted.cooldown_days)
     clockwork = Clockwork(dict(kept.seconds))
     with clockwork.spent("reading"):
         before = parts.history_before(wanted.data, wanted.first, home)
@@ -116,6 +118,7 @@ def _terms(wanted: Wanted) -> Terms:
         odds=wanted.odds,
         asks=wanted.asks,
         every_days=wanted.every_days,
+        cooldown_days=wanted.cooldown_days,
     )
 
 

@@ -17,7 +17,7 @@ from oracle.replay.record import Terms
 from oracle.replay.told import Race
 
 NOON = dt.datetime(2020, 3, 4, 12, tzinfo=dt.UTC)
-TERMS = Terms("data", "f" * 8, "2020-03-04", "2020-03-05", odds=False, asks=2, every_days=7.0)
+TERMS = Terms("data", "f" * 8, "2020-03-04", "2020-03-05", odds=False, asks=2, every_days=7.0, cooldown_days=90.0)
 
 
 def races(count: int = 2) -> list[Race]:
@@ -90,7 +90,7 @@ def test_a_home_holds_one_replay_and_goes_on_with_it_only_when_told_to(tmp_path:
     with pytest.raises(BadInput, match="already"):
         record.opened(home, TERMS, resume=False)
     assert record.opened(home, TERMS, resume=True).looks == ["2020-03-11"]
-    other = Terms("data", "f" * 8, "2020-03-04", "2020-03-09", odds=False, asks=2, every_days=7.0)
+    other = Terms("data", "f" * 8, "2020-03-04", "2020-03-09", odds=False, asks=2, every_days=7.0, cooldown_days=90.0)
     with pytest.raises(BadInput, match="last"):
         record.opened(home, other, resume=True)
 
