@@ -34,6 +34,9 @@ def replay(
         bool,
         typer.Option("--odds", help="Put the dataset's odds on the cards, though nobody knows them before the off."),
     ] = False,
+    recipe: Annotated[
+        Path | None, typer.Option(help="What the ensemble is made of, as `oracle tune` wrote it; default: as shipped.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the replay that stands in the home.")] = False,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report as a page with the picture.")
@@ -54,6 +57,7 @@ def replay(
     begin, end = _date("--from", first), newest if last is None else _date("--to", last)
     if end is None or end < begin:
         raise BadInput("the stretch ends before it begins", value=f"{begin} to {end}")
+    from oracle.ensemble.recipe import SHIPPED, read
     from oracle.replay.run import Wanted
     from oracle.replay.run import replay as run
 
@@ -68,6 +72,7 @@ def replay(
         cooldown_days=cooldown,
         speed=_speed(speed),
         resume=resume,
+        recipe=SHIPPED if recipe is None else read(recipe),
     )
     told = run(wanted, bars)
     if html is not None:

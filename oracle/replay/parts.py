@@ -23,6 +23,7 @@ import orjson
 
 from oracle import settings
 from oracle.data.dataset import Dataset
+from oracle.ensemble.recipe import Recipe
 from oracle.errors import NotEnoughData, OracleError, Unavailable
 from oracle.progress import Progress
 from oracle.serving.clock import HEADER
@@ -77,14 +78,14 @@ def history_before(data: str, first: dt.date, home: Path) -> Path:
     return before
 
 
-def first_model(before: Path, own: Settings, progress: Progress) -> int:
+def first_model(before: Path, own: Settings, recipe: Recipe, progress: Progress) -> int:
     """Return the number of the first version, trained and registered where there is none yet."""
     from oracle.registry.versions import versions
     from oracle.tracking.connection import connect
     from oracle.training import train
 
     there = versions(connect(own))
-    return there[0].number if there else train(str(before), own, progress=progress).version.number
+    return there[0].number if there else train(str(before), own, progress=progress, recipe=recipe).version.number
 
 
 class Server:

@@ -14,6 +14,7 @@ import numpy as np
 from oracle import store as stores
 from oracle.data.dataset import Dataset
 from oracle.ensemble.race_model import RaceModel
+from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.errors import BadInput
 from oracle.progress import Progress
 from oracle.registry.lifecycle import download
@@ -54,6 +55,8 @@ class Wanted:
     speed: float | None = None
     """Times as fast as history went; None for as fast as it goes."""
     resume: bool = False
+    recipe: Recipe = SHIPPED
+    """What the first ensemble is made of; a retraining keeps to what is in service."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def replay(wanted: Wanted, progress: Progress, tend: Tend = Maintained) -> Repla
     if not races:
         raise BadInput("no race lies in that stretch", value=f"{wanted.first} to {wanted.last}")
     with clockwork.spent("first training"):
-        version = parts.first_model(before, own, progress)
+        version = parts.first_model(before, own, wanted.recipe, progress)
     kept.first_version = str(version)
     kept.write()
     store = stores.open(own)
