@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PROC = Path("/proc")
-EVERY = 3.0
+EVERY = 10.0
 
 
 def megabytes(sessions: Iterable[int]) -> float:

@@ -31,7 +31,7 @@ from oracle.settings import Settings
 
 DATA = "data"
 """Folder under the home: the races before the replay, which everything that is trained begins with."""
-FOLLOW_SECONDS = 1.0
+FOLLOW_SECONDS = 3.0
 STARTS_WITHIN, STOPS_WITHIN, ANSWERS_WITHIN, FOLLOWS_WITHIN = 240.0, 60.0, 120.0, 120.0
 TRIES = 5
 
