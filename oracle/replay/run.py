@@ -107,7 +107,10 @@ def replay(wanted: Wanted, progress: Progress, tend: Tend = Maintained) -> Repla
         loop = tend(own, store, before, progress)
         played = _played(wanted, races, home, kept, loop, store, clockwork, progress)
         with clockwork.spent("report"):
-            return _told(wanted, own, kept, store, played, clockwork, progress)
+            told = _told(wanted, own, kept, store, played, progress)
+        seconds = {name: round(value, 1) for name, value in clockwork.seconds.items()}
+        told.document["seconds"] = seconds | {"total": round(sum(clockwork.seconds.values()), 1)}
+        return told
     finally:
         store.close()
 
@@ -182,7 +185,6 @@ def _told(
     kept: Record,
     store: Store,
     played: Played,
-    clockwork: Clockwork,
     progress: Progress,
 ) -> Replayed:
     tracking = connect(own)
@@ -212,8 +214,6 @@ def _told(
         "trouble": kept.trouble,
         "peak_memory_mb": round(kept.peak_memory_mb, 1),
     }
-    seconds = {name: round(value, 1) for name, value in clockwork.seconds.items()}
-    document["seconds"] = seconds | {"total": round(sum(clockwork.seconds.values()), 1)}
     return Replayed(document, pictures.picture(found, events))
 
 
