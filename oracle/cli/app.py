@@ -17,6 +17,7 @@ from oracle.cli.features import features
 from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
 from oracle.cli.models import models
+from oracle.cli.monitor import monitor
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
 from oracle.cli.replay import replay
@@ -43,7 +44,7 @@ def _root() -> None:
 
 for command in (
     *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
-    *(models, card, predict, explain, serve, replay),
+    *(models, card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
 for group in (ab, results, predictions, retrain, alerts):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from typing import Any
@@ -21,10 +22,15 @@ from oracle.drift.parquet import RowGroup
 from oracle.drift.sketch import Sketch
 
 
-def counting(pieces: Sequence[Piece], job: Job) -> Iterator[Sketch]:
+def counting(pieces: Sequence[Piece], job: Job, spent: Callable[[float], object] = lambda _: None) -> Iterator[Sketch]:
     """Count pieces on the Ray that this process has joined, and yield their sketches in order.
 
     Pass it to `oracle.drift.files.of`. What all tasks need, the grid above all, is put in the object store once.
+
+    Args:
+        pieces: Row groups by neighbours.
+        job: How they are counted.
+        spent: Is told the CPU seconds of each task.
     """
     if not pieces:
         return
@@ -39,13 +45,16 @@ def counting(pieces: Sequence[Piece], job: Job) -> Iterator[Sketch]:
         work = ray.data.from_items(named, override_num_blocks=len(named))
         counted = work.map(functools.partial(_count, job=[ray.put(job)]), num_cpus=1)
         for row in counted.iter_rows():
+            spent(row["cpu_seconds"])
             yield Sketch.from_bytes(row["sketch"], job.grid, job.counter)
 
 
 def _count(row: dict[str, Any], job: list[Any]) -> dict[str, Any]:
     """Return the sketch of one piece as bytes, without the grid, which the asker has."""
     piece = tuple(RowGroup(*group) for group in orjson.loads(row["piece"]))
-    return {"sketch": _fetched(job[0]).count(piece).to_bytes(with_grid=False)}
+    began = time.process_time()
+    counted = _fetched(job[0]).count(piece).to_bytes(with_grid=False)
+    return {"sketch": counted, "cpu_seconds": time.process_time() - began}
 
 
 @contextmanager

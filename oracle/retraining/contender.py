@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import add
 
 import numpy as np
+import pyarrow as pa
 
 from oracle.drift import sketch
 from oracle.drift.racing import RaceSums
-from oracle.drift.sketch import Sketch
+from oracle.drift.verdict import Report, compare
 from oracle.ensemble.about import About
 from oracle.ensemble.race_model import RaceModel
 from oracle.ensemble.recipe import Recipe
 from oracle.progress import Progress
 from oracle.ranking.races import Bools, Floats
-from oracle.settings import Settings
+from oracle.settings import DriftPolicy, Settings
 from oracle.training.history import History
 from oracle.training.walk import fit_before
 from oracle.watching import reference, table
@@ -28,7 +27,7 @@ FORM, MARKET = reference.POOLS
 
 @dataclass
 class Contender:
-    """One model, its reference, and the blocks of races it has been watched on."""
+    """One model, its reference, and the races it has been watched on."""
 
     name: str
     model: RaceModel
@@ -37,10 +36,10 @@ class Contender:
     """It knows results before this date."""
     holdout: Bools
     """bool[R], the races before that date that it was not fitted on."""
-    _blocks: list[tuple[dt.date, Sketch]] = field(default_factory=list)
+    _blocks: list[tuple[dt.date, pa.Table]] = field(default_factory=list)
 
     def watch(self, history: History, mask: Bools, until: dt.date, pool: str) -> None:
-        """Count a block of races that were run since the last one.
+        """Take a block of races that were run since the last one.
 
         Args:
             history: The races.
@@ -48,17 +47,26 @@ class Contender:
             until: The day after its last.
             pool: Which ensemble answers.
         """
-        of = self.references[pool]
         overround = self.model.about.overround
         told = table.of_history(
             history.frame, history.matrix, mask, self.model, overround=overround, odds=pool == MARKET
         )
-        self._blocks.append((until, sketch.of(told, of.sketch.layout, of.grid, RaceSums)))
+        self._blocks.append((until, told))
 
-    def window(self, since: dt.date) -> Sketch | None:
-        """Return the blocks that ended after a date as one window, None where there is none."""
-        late = [block for until, block in self._blocks if until > since]
-        return reduce(add, late) if late else None
+    def drift(self, since: dt.date, pool: str, policy: DriftPolicy) -> Report | None:
+        """Return how the blocks that ended after a date differ from the reference; earlier ones are let go.
+
+        None where no race was watched since.
+        """
+        self._blocks = [(until, block) for until, block in self._blocks if until > since]
+        if not self._blocks:
+            return None
+        of, rows = self.references[pool], pa.concat_tables([block for _, block in self._blocks])
+        return compare(of.sketch, sketch.of(rows, of.sketch.layout, of.grid, RaceSums).closed(), policy)
+
+    def answers(self, pool: str) -> bool:
+        """Return whether the ensemble answered any race of the holdout."""
+        return pool in self.references
 
     def win(self, history: History, mask: Bools, pool: str) -> Floats:
         """Return float64[N], the win probabilities of the starters of some races."""
@@ -97,5 +105,6 @@ def learned(
     about = About(trained_through=through, overround=settings.market.overround)
     calibration = {who: choice.calibration for who, choice in fitted.calibration.items()}
     model = RaceModel(fitted.members, fitted.form, fitted.market, fitted.discount, history.state, about, calibration)
-    references = reference.measured(history.frame, history.matrix, held, model)
-    return Contender(name, model, references, before, held)
+    references = reference.measured(history.frame, history.matrix, held, model, settings.drift)
+    closed = {pool: Reference(each.grid, each.sketch.closed()) for pool, each in references.items()}
+    return Contender(name, model, closed, before, held)

@@ -46,6 +46,7 @@ from oracle.retraining.steps import (
     folder_of,
     told,
 )
+from oracle.settings import Settings
 from oracle.store.retrainings import Retraining, Step, StepStatus
 
 STEPS: Mapping[str, Callable[[Work], Outcome]] = {
@@ -105,6 +106,12 @@ def by_hand(context: Context, reason: str, actor: str, now: dt.datetime) -> Retr
         production=str(production.number),
     )
     return context.store.retrainings.start(wanted)[0]
+
+
+def at_work(settings: Settings, retraining_id: str) -> bool:
+    """Return whether a process of this machine is at a retraining now."""
+    with _alone(folder_of(settings, retraining_id)) as mine:
+        return not mine
 
 
 @contextmanager

@@ -30,10 +30,20 @@ class Shepherd:
         jobs: Where jobs run.
         advance: Takes the steps of one that waits.
         data: Dataset to train on; None where none is known, and then nothing is submitted.
+        at_work: Whether somebody is at a retraining already, such as a person who began one by hand.
     """
 
-    def __init__(self, store: Store, policy: RetrainingPolicy, jobs: Jobs, advance: Advance, data: str | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        policy: RetrainingPolicy,
+        jobs: Jobs,
+        advance: Advance,
+        data: str | None,
+        at_work: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._store, self._policy, self._jobs, self._advance, self._data = store, policy, jobs, advance, data
+        self._at_work = at_work
 
     def look(self, now: dt.datetime) -> None:
         """Do for the retraining under way what is due now.
@@ -50,20 +60,19 @@ class Shepherd:
             self._advance(under_way.retraining_id, now)
 
     def _care(self, retraining: Retraining, now: dt.datetime) -> None:
-        attempts = self._attempts(retraining.retraining_id)
-        if not attempts:
-            self._begin(retraining.retraining_id, 1, now)
+        """Go by the last attempt that was written down, whatever became of it."""
+        name, attempts = retraining.retraining_id, self._attempts(retraining.retraining_id)
+        job = str(orjson.loads(attempts[-1].document)["submission_id"]) if attempts else ""
+        state = self._jobs.state(job) if attempts else "unknown"
+        if state == "running":
+            if now - attempts[-1].at > dt.timedelta(hours=self._policy.patience_hours):
+                self._jobs.stop(job)
+        elif self._at_work(name) or self._left_its_job(name):
             return
-        name = str(orjson.loads(attempts[-1].document)["submission_id"])
-        state = self._jobs.state(name)
-        if self._left_its_job(retraining.retraining_id):
-            return
-        if state == "unknown":  # the note was made and the submission was not: the name is still free
-            self._begin(retraining.retraining_id, len(attempts), now)
-        elif state == "ended":
-            self._again(retraining.retraining_id, name, len(attempts), now)
-        elif now - attempts[-1].at > dt.timedelta(hours=self._policy.patience_hours):
-            self._jobs.stop(name)
+        elif state == "unknown":  # nothing was tried yet, or the note was made and the submission was not
+            self._begin(name, max(1, len(attempts)), now)
+        else:
+            self._again(name, job, len(attempts), now)
 
     def _left_its_job(self, retraining_id: str) -> bool:
         """Return whether the job came to its own end between our looks at the store and at the job."""

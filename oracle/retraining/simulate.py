@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from oracle.drift.verdict import Report, compare
+from oracle.drift.verdict import Report
 from oracle.ensemble.blend import STACKING
 from oracle.ensemble.recipe import SHRUNK, Member, Pool, Recipe
 from oracle.errors import BadInput, NotEnoughData
@@ -50,7 +50,7 @@ class Plan:
     first: dt.date | None = None
     """Where the frozen model is trained and the play begins; by default after 40% of the race dates."""
     last: dt.date | None = None
-    every_days: int = 7
+    every_days: int = 14
     """Days between two looks."""
     window_days: int = 90
     """Days that a look looks back."""
@@ -82,7 +82,17 @@ class Played:
     retrainings: list[dict[str, Any]] = field(default_factory=list)
 
 
-def play(history: History, plan: Plan, settings: Settings, progress: Progress = silent) -> dict[str, Any]:
+Learn = Callable[[str, History, dt.date, Plan, Settings], Contender]
+"""Trains on what lies before a date: name, history, date, plan and settings."""
+
+
+def _learned(name: str, history: History, before: dt.date, plan: Plan, settings: Settings) -> Contender:
+    return learned(name, history, before, plan.holdout_days, plan.recipe, settings, silent)
+
+
+def play(
+    history: History, plan: Plan, settings: Settings, progress: Progress = silent, learn: Learn = _learned
+) -> dict[str, Any]:
     """Return what a policy would have done with a history, and gained.
 
     Args:
@@ -90,21 +100,22 @@ def play(history: History, plan: Plan, settings: Settings, progress: Progress = 
         plan: What is played.
         settings: The tree in force: `retraining` is the policy, `drift` says what drift is.
         progress: Told of each look.
+        learn: What trains.
 
     Raises:
         NotEnoughData: too few races before or after the start.
         BadInput: the market is to answer races without odds.
     """
-    return _Play(history, plan, settings, progress).report()
+    return _Play(history, plan, settings, progress, learn).report()
 
 
 class _Play:
-    def __init__(self, history: History, plan: Plan, settings: Settings, progress: Progress) -> None:
-        self.history, self.plan, self.settings, self.progress = history, plan, settings, progress
+    def __init__(self, history: History, plan: Plan, settings: Settings, progress: Progress, learn: Learn) -> None:
+        self.history, self.plan, self.settings, self.learn = history, plan, settings, learn
         self.dates = history.matrix.dates
         self.first, self.end = _period(self.dates, plan)
         self.frozen = self._learn(self.first)
-        if plan.pool not in self.frozen.references:
+        if not self.frozen.answers(plan.pool):
             raise BadInput("no race of the holdout has odds", value=plan.pool, allowed=FORM)
         self.in_force = self.frozen
         self.asked = self._between(self.first, self.end)
@@ -121,8 +132,7 @@ class _Play:
             before = today
 
     def _learn(self, before: dt.date) -> Contender:
-        plan, name = self.plan, f"learned {before}"
-        return learned(name, self.history, before, plan.holdout_days, plan.recipe, self.settings, silent)
+        return self.learn(f"learned {before}", self.history, before, self.plan, self.settings)
 
     def _between(self, first: dt.date, end: dt.date) -> Bools:
         return np.asarray((self.dates >= np.datetime64(first)) & (self.dates < np.datetime64(end)))
@@ -131,9 +141,8 @@ class _Play:
         block = self._between(before, today)
         if block.any():
             self.in_force.watch(self.history, block, today, self.plan.pool)
-        seen = self.in_force.window(today - self.plan.window_days * DAY)
-        told = self.in_force.references[self.plan.pool].sketch
-        report = None if seen is None else compare(told, seen, self.settings.drift)
+        since = today - self.plan.window_days * DAY
+        report = self.in_force.drift(since, self.plan.pool, self.settings.drift)
         drift = blind("no race was run in the window") if report is None else parts_of(report.as_dict())
         last = max([self.in_force.learned_at, *(p.started_at.date() for p in self.past)])
         evidence = Evidence(

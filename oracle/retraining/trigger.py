@@ -101,7 +101,7 @@ class Decision:
     @property
     def sentence(self) -> str:
         """The decision in one line."""
-        return f"{self.decision}: {'; '.join(c.why for c in self.deciding)}"
+        return f"{self.decision}: {'; '.join(_joined([c.why for c in self.deciding]))}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -113,6 +113,19 @@ class Decision:
             "retraining_id": self.retraining_id,
             "causes": [asdict(c) for c in self.causes],
         }
+
+
+def _joined(reasons: Sequence[str]) -> list[str]:
+    """Return the reasons, those that end alike told together.
+
+    >>> _joined(["data drift: a fall", "concept drift: a fall", "no schedule"])
+    ['data drift, concept drift: a fall', 'no schedule']
+    """
+    heads: dict[str, list[str]] = {}
+    for reason in reasons:
+        head, _, tail = reason.partition(": ")
+        heads.setdefault(tail or f" {reason}", []).append(head)
+    return [", ".join(found) + ("" if tail.startswith(" ") else f": {tail}") for tail, found in heads.items()]
 
 
 def is_decision(text: str) -> bool:

@@ -140,8 +140,10 @@ def validate(evidence: Evidence, policy: CandidatePolicy, evaluation: Evaluation
         (o for o in ("fail", "not enough evidence") if any(r.outcome == o for r in rulings)),
         "pass",
     )
-    spoken = [r for r in rulings if (r.outcome == outcome != "pass") or r.rule.startswith("improvement")]
-    causes = tuple(f"{ruling.rule}: {ruling.cause}" for ruling in spoken)
+    decisive = [
+        r for r in rulings if (r.outcome == outcome) and (outcome != "pass" or r.rule.startswith("improvement"))
+    ]
+    causes = tuple(f"{ruling.rule}: {ruling.cause}" for ruling in decisive)
     return Verdict(outcome, causes, tuple(rulings), {pool.races.pool: _told(pool) for pool in judged})
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle import process
+from oracle import process, store
 from oracle.ensemble.fit import Fitted, judge
 from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import RaceModel
 from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.progress import Progress, silent
 from oracle.registry.lifecycle import register
+from oracle.registry.promotion import promote as into_service
 from oracle.registry.versions import ModelVersion
 from oracle.settings import Settings
 from oracle.tracking.connection import connect
@@ -85,7 +87,10 @@ def train(
         package = Path(scratch) / "package"
         learned = learn(history, settings, recorder, origin, package, recipe=recipe, progress=progress)
         example = example_of(history.frame)
-        version = register(tracking, package, example, learned.facts, learned.run_id, promote=promote)
+        version = register(tracking, package, example, learned.facts, learned.run_id)
+    if promote:
+        with closing(store.open(settings)) as kept:
+            version = into_service(tracking, kept, version.number)
     return Trained(version, learned.run_id, learned.fitted, learned.honesty, time.perf_counter() - began)
 
 

@@ -106,7 +106,14 @@ FLOORS: dict[str, int] = {
     "oracle.training": 4,
     "oracle.serving": 4,
     **dict.fromkeys(
-        (f"oracle.retraining.{n}" for n in ("submission", "processes", "on_ray", "shepherd", "news", "monitor")), 4
+        (
+            f"oracle.retraining.{n}"
+            for n in (
+                *("submission", "processes", "on_ray", "shepherd", "news", "monitor", "every", "surroundings"),
+                *("contender", "simulate"),
+            )
+        ),
+        4,
     ),
     "oracle.watching": 4,
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),

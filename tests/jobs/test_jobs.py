@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -141,3 +142,49 @@ def test_a_job_that_cannot_be_done_fails_and_its_log_says_why(cluster: Cluster):
     assert failed.document["error"]["kind"] == "NoSuchDataset"
     assert "Traceback" not in failed.log
     assert "exit code 2" in failed.log
+
+
+TWICE = """
+import sys, time
+from pathlib import Path
+from ray.job_submission import JobSubmissionClient
+from oracle.retraining.on_ray import RayJobs
+from oracle.retraining.submission import Job
+
+class Hasty(RayJobs):
+    looked = False
+
+    def state(self, submission_id):
+        seen = "unknown" if not self.looked else super().state(submission_id)
+        self.looked = True
+        return seen
+
+address, folder, out = sys.argv[1:]
+job = Job("retrain-a1", ("--retraining", "a1", "--data", out))
+jobs = [kind(address, {"ORACLE_HOME": folder}, Path(folder)) for kind in (RayJobs, RayJobs, Hasty)]
+print(jobs[0].state(job.submission_id))
+for each in jobs:
+    each.submit(job)
+end_at = time.monotonic() + 60
+while jobs[0].state(job.submission_id) == "running" and time.monotonic() < end_at:
+    time.sleep(0.1)
+print(jobs[0].state(job.submission_id))
+print(len([j for j in JobSubmissionClient(address).list_jobs() if j.submission_id == job.submission_id]))
+print(jobs[0].last_words(job.submission_id))
+"""
+INVENTED = (
+    "import os, sys; open(sys.argv[4], 'a').write('ran '); print('home', os.environ['ORACLE_HOME']); sys.exit(7)\n"
+)
+
+
+@pytest.mark.cluster
+def test_a_retraining_that_is_submitted_twice_is_one_job(cluster: Cluster, tmp_path: Path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "retrain.py").write_text(INVENTED)
+    words = [sys.executable, "-c", TWICE, cluster.address, str(tmp_path), str(tmp_path / "out")]
+    done = subprocess.run(words, env=cluster.environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    before, after, jobs, log = done.stdout.splitlines()
+    assert (before, after, jobs) == ("unknown", "ended", "1")
+    assert (tmp_path / "out").read_text() == "ran "
+    assert f"home {tmp_path}" in log

@@ -19,7 +19,7 @@ from oracle.retraining.monitor import Context, Production, Tick, tick
 from oracle.retraining.shepherd import Shepherd
 from oracle.retraining.submission import Job, State
 from oracle.settings import AlertSettings, RetrainingPolicy, Settings
-from oracle.store import Check, Experiment, Store
+from oracle.store import Check, Experiment, Retraining, Store
 from oracle.store.experiments import fingerprint
 from tests.store.rows import result
 
@@ -64,6 +64,7 @@ class Yard:
     posted: list[str] = field(default_factory=list)
     advanced: list[str] = field(default_factory=list)
     checks: Callable[[dt.datetime], Check | None] | None = None
+    busy: bool = False
 
     def tick(self, now: dt.datetime = NOW) -> Tick:
         outbox = Outbox(self.store, SETTINGS.alerts, lambda *post: self.posted.append(post[1].alert_id))
@@ -72,7 +73,14 @@ class Yard:
             settings=SETTINGS,
             store=self.store,
             outbox=outbox,
-            shepherd=Shepherd(self.store, policy, self.jobs, lambda *step: self.advanced.append(step[0]), "s3://d"),
+            shepherd=Shepherd(
+                self.store,
+                policy,
+                self.jobs,
+                lambda *step: self.advanced.append(step[0]),
+                "s3://d",
+                lambda _: self.busy,
+            ),
             production=lambda: Production("7", NOW - 100 * HOUR),
             check=self.checks or self.check,
             data="s3://d",
@@ -207,6 +215,19 @@ def test_a_job_that_brought_its_retraining_to_an_end_is_not_missed(yard: Yard):
     assert kinds(found) == ["promoted"]
     assert len(yard.jobs.submitted) == 1
     assert found.retraining is None
+
+
+def test_a_retraining_that_somebody_is_at_by_hand_is_left_to_him_until_he_dies(yard: Yard):
+    yard.verdicts = {}
+    by_hand = Retraining(retraining_id="a1", event_id="hand-a1", at=NOW, cause="by hand (anna)", production="7")
+    yard.store.retrainings.start(by_hand)
+    yard.busy = True
+    assert kinds(yard.tick()) == ["retraining_started"]
+    assert yard.jobs.submitted == []
+    yard.busy = False
+    yard.tick(NOW + HOUR)
+    yard.tick(NOW + 2 * HOUR)
+    assert [j.submission_id for j in yard.jobs.submitted] == ["retrain-a1"]
 
 
 def test_a_challenger_that_a_guardrail_rolled_back_is_told_of(yard: Yard):

@@ -6,6 +6,7 @@ import typer
 
 from oracle.cli.retrain.approve import approve, reject
 from oracle.cli.retrain.run import resume, run
+from oracle.cli.retrain.simulate import simulate
 from oracle.cli.retrain.status import status
 from oracle.cli.retrain.why import why
 
@@ -16,5 +17,5 @@ retrain = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, resume, status, approve, reject, why):
+for command in (run, resume, status, approve, reject, why, simulate):
     retrain.command()(command)
