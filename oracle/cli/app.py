@@ -12,6 +12,7 @@ from oracle.cli.ab import ab
 from oracle.cli.alerts import alerts
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
+from oracle.cli.drift import drift
 from oracle.cli.explain import explain
 from oracle.cli.features import features
 from oracle.cli.ingest import ingest
@@ -47,7 +48,7 @@ for command in (
     *(models, card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
-for group in (ab, results, predictions, retrain, alerts):
+for group in (ab, results, predictions, drift, retrain, alerts):
     app.add_typer(group)
 
 

@@ -96,7 +96,13 @@ def _look(until: int, reference: Sequence[Block], current: Sequence[Block], poli
     one, two = (together(b.sketch for b in window) for window in (reference, current))
     assert one is not None
     assert two is not None
-    distances = column_distances(one, two, smallest_rows=policy.min_rows, smallest_races=policy.min_clusters)
+    distances = column_distances(
+        one,
+        two,
+        smallest_rows=policy.min_rows,
+        smallest_races=policy.min_clusters,
+        smallest_months=policy.min_months,
+    )
     report = judge(distances, races_of(one), races_of(two), policy)
     features = {
         name: f.strength if f.q_value is None or f.q_value < policy.alpha else 0.0

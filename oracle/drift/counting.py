@@ -5,7 +5,7 @@ One column is held at a time, so that rows may come from a file that is read as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -17,7 +17,13 @@ from oracle.drift import categorical, numeric
 from oracle.drift.categorical import NAMED, CategoricalGrid
 from oracle.drift.columns import OF_RACES, Kind, Layout, Role
 from oracle.drift.grid import RACES, ROWS, SIZE_SQUARES, Grid
-from oracle.drift.numeric import Ints, NumericGrid
+from oracle.drift.months import coarse, stretches
+from oracle.drift.numeric import Floats, Ints, NumericGrid
+from oracle.drift.tally import Tally
+
+DAY = "date"
+"""The column that says in which month a row was."""
+EMPTY = Tally.zero(0)
 
 
 class Rows(Protocol):
@@ -82,6 +88,8 @@ class Counted:
     vector: Ints
     others: dict[str, dict[str, int]]
     races: RaceStatistics | None
+    months: Tally
+    """What `oracle.drift.months` needs; empty where rows have no date, or nobody counts races."""
     edges: tuple[pa.Table, pa.Table] | None
     """Rows before and after the cut, None where they were not kept."""
 
@@ -100,6 +108,7 @@ def count(rows: Rows, layout: Layout, grid: Grid, counter: RaceCounter | None, s
     vector, others = np.zeros(grid.places, dtype=np.int64), dict[str, dict[str, int]]()
     before, after, whole = dict[str, pa.Array](), dict[str, pa.Array](), dict[str, pa.ChunkedArray]()
     shared = _shared(layout, grid)
+    spans, of_months = list[Span](), dict[int, Floats]()
     for name in wanted(layout, counter is not None):
         column = rows.column(name) if name in rows.column_names else pa.chunked_array([pa.nulls(rows.num_rows)])
         if cut.keep:
@@ -107,17 +116,47 @@ def count(rows: Rows, layout: Layout, grid: Grid, counter: RaceCounter | None, s
         inner = column.slice(cut.begin, cut.end - cut.begin)
         if counter is not None and (name in OF_RACES or name == layout.cluster):
             whole[name] = inner
+            if name == DAY:
+                spans = stretches(inner, starts)
+                of_months = {month: np.zeros(coarse(grid).places) for month, _, _ in spans}
         if name == layout.cluster:
             others[name] = _runs(inner, starts)
         elif name in shared and len(inner):
-            others[name] = _tally(inner, starts, grid, name, vector)
+            others[name] = _by_month(inner, starts, grid, name, vector, spans, of_months)
     vector[ROWS] = cut.end - cut.begin
     if starts.size:
         sizes = np.diff(starts)
         vector[RACES], vector[SIZE_SQUARES] = sizes.size, int((sizes * sizes).sum())
     races = counter.of(pa.table(whole), layout) if counter is not None else None
     edges = (pa.table(before), pa.table(after)) if cut.keep else None
-    return Counted(vector, {n: o for n, o in others.items() if o}, races, edges)
+    months = Tally(np.array(list(of_months), dtype=np.int64), np.array(list(of_months.values())))
+    return Counted(vector, {n: o for n, o in others.items() if o}, races, months if spans else EMPTY, edges)
+
+
+Span = tuple[int, int, int]
+
+
+def _by_month(
+    column: pa.ChunkedArray,
+    starts: Ints,
+    grid: Grid,
+    name: str,
+    vector: Ints,
+    spans: Sequence[Span],
+    of_months: Mapping[int, Floats],
+) -> dict[str, int]:
+    """Count a column month by month, where months are known, and return its first levels outside the grid."""
+    if not spans:
+        return _tally(column, starts, grid, name, vector)
+    others = []
+    for month, begin, end in spans:
+        inside = starts[np.searchsorted(starts, begin) : np.searchsorted(starts, end) + 1] - begin
+        counted = np.zeros(grid.places, dtype=np.int64)
+        others.append(_tally(column.slice(begin, end - begin), inside, grid, name, counted))
+        places = counted[grid.slices[name]]
+        vector[grid.slices[name]] += places
+        coarse(grid).put(name, places, of_months[month])
+    return categorical.first_names(*others)
 
 
 def _tally(column: pa.ChunkedArray, starts: Ints, grid: Grid, name: str, vector: Ints) -> dict[str, int]:
@@ -146,7 +185,8 @@ def wanted(layout: Layout, races: bool) -> tuple[str, ...]:
     measured = [c.name for c in layout.columns if c.kind is not Kind.NESTED and c.role is not Role.IDENTITY]
     named = [c.name for c in layout.columns if races and c.name in OF_RACES]
     cluster = [layout.cluster] if layout.cluster is not None else []
-    return tuple(dict.fromkeys([*cluster, *named, *measured]))
+    day = [DAY] if DAY in named else []
+    return tuple(dict.fromkeys([*cluster, *day, *named, *measured]))
 
 
 def race_starts(clusters: pa.ChunkedArray | pa.Array) -> Ints:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from oracle.drift import measures
+from oracle.drift import measures, months
 from oracle.drift.categorical import CategoricalGrid, new_levels
 from oracle.drift.columns import Column, Kind
 from oracle.drift.grid import RACES, ROWS, SIZE_SQUARES
@@ -36,6 +36,7 @@ from oracle.drift.sketch import Sketch
 
 SMALLEST_ROWS = 20
 SMALLEST_RACES = 10
+SMALLEST_MONTHS = 6
 
 
 class Outcome(StrEnum):
@@ -127,6 +128,7 @@ def column_distances(
     *,
     smallest_rows: int = SMALLEST_ROWS,
     smallest_races: int = SMALLEST_RACES,
+    smallest_months: int = SMALLEST_MONTHS,
 ) -> tuple[Distance, ...]:
     """Return the distance of each column that either window has, the reference's first, in their order.
 
@@ -135,6 +137,7 @@ def column_distances(
         current: On the same grid.
         smallest_rows: Rows with a value that a window needs in a column.
         smallest_races: Races that a window needs, where rows are known by race.
+        smallest_months: Months that a window needs before their scatter is a yardstick too (`oracle.drift.months`).
     """
     reference, current = reference.closed(), current.closed()
     few = any(s.layout.cluster is not None and s.race_count < smallest_races for s in (reference, current))
@@ -147,7 +150,8 @@ def column_distances(
             continue
         pair = _counted(column.name, reference), _counted(column.name, current)
         reason = Outcome.SCATTERED if scattered else Outcome.TOO_FEW if few else None
-        found.append(_distance(column, pair, reference, current, smallest_rows, reason))
+        repeated = _repeated(column.name, reference, current, smallest_months)
+        found.append(_distance(column, pair, reference, current, smallest_rows, reason, repeated))
     return tuple(found)
 
 
@@ -189,6 +193,7 @@ def _distance(
     current: Sketch,
     smallest: int,
     reason: Outcome | None,
+    repeated: Effects,
 ) -> Distance:
     ours, theirs = pair
     known: dict[str, Any] = {
@@ -201,7 +206,7 @@ def _distance(
     grid = reference.grid.columns[column.name]
     outcome = reason or _content(pair, grid, smallest)
     if outcome is Outcome.MEASURED:
-        known |= _numeric(pair, grid) if isinstance(grid, NumericGrid) else _categorical(pair)
+        known |= _numeric(pair, grid, repeated) if isinstance(grid, NumericGrid) else _categorical(pair, repeated)
     if isinstance(grid, CategoricalGrid):
         others = (s.others.get(column.name, {}) for s in (reference, current))
         in_grid = (level for level, n in zip(grid.levels, ours.bins, strict=False) if not n and theirs.present)
@@ -226,11 +231,25 @@ def _content(pair: tuple[_Counted, _Counted], grid: NumericGrid | CategoricalGri
     return Outcome.CONSTANT if filled.size == 1 and one_value else Outcome.MEASURED
 
 
-def _numeric(pair: tuple[_Counted, _Counted], grid: NumericGrid) -> dict[str, Any]:
+Effects = tuple[float, float]
+
+
+def _repeated(name: str, reference: Sketch, current: Sketch, least: int) -> Effects:
+    """Return the design effects that the months ask for: of a short window those of its reference, for its own size."""
+    ours = months.effect(name, reference.months, reference.grid, least)
+    theirs = months.effect(name, current.months, reference.grid, 1)
+    if ours is None or theirs is None:
+        return 1.0, 1.0
+    own = theirs[0] if len(current.months.keys) >= least else 1.0
+    return ours[0], max(own, ours[0] * theirs[1] / ours[1], 1.0)
+
+
+def _numeric(pair: tuple[_Counted, _Counted], grid: NumericGrid, least: Effects) -> dict[str, Any]:
     ours, theirs = pair
     at = np.unique(grid.thresholds)
     effects = [
-        measures.design_effect(c.sums(np.cumsum(c.bins)[at], c.squares[: at.size], c.products[: at.size])) for c in pair
+        max(measures.design_effect(c.sums(np.cumsum(c.bins)[at], c.squares[: at.size], c.products[: at.size])), most)
+        for c, most in zip(pair, least, strict=True)
     ]
     rows = [c.present / e for c, e in zip(pair, effects, strict=True)]
     distance, error = measures.ks(ours.bins, theirs.bins, grid)
@@ -258,8 +277,11 @@ def _outside(pair: tuple[_Counted, _Counted], grid: NumericGrid) -> Floats:
     return np.array(units, dtype=np.float64) * grid.unit
 
 
-def _categorical(pair: tuple[_Counted, _Counted]) -> dict[str, Any]:
-    effects = [measures.mean_design_effect(c.sums(c.bins, c.squares, c.products)) for c in pair]
+def _categorical(pair: tuple[_Counted, _Counted], least: Effects) -> dict[str, Any]:
+    effects = [
+        max(measures.mean_design_effect(c.sums(c.bins, c.squares, c.products)), most)
+        for c, most in zip(pair, least, strict=True)
+    ]
     ours, theirs = (c.bins / e for c, e in zip(pair, effects, strict=True))
     statistic, p_value = measures.chi_square(ours, theirs)
     table = measures.merged(np.vstack((ours, theirs)))

@@ -28,8 +28,10 @@ PIECE: Final = 1 << 18
 """Rows that are counted together, whole row groups: the work of one task on a cluster."""
 SAMPLE: Final = 1 << 17
 """Rows of the reference that its grid is made of; where it has no more, KS may be exact."""
-SAMPLED: Final = 4
+SAMPLED: Final = 2
 """Row groups that the sample is taken from, as far apart as they lie."""
+READ: Final = 1 << 17
+"""Rows of each that are read for it. Rows far apart are taken, for those of one race may all say the same."""
 LARGEST_BIN: Final = 1e-3
 """Share of the reference that a bin may hold before its column is sampled anew from all rows: what KS may miss."""
 
@@ -146,11 +148,15 @@ def _named(layout: Layout, names: Sequence[str]) -> tuple[Column, ...]:
 
 def _some_rows(files: Files, reading: Reading, names: Sequence[str]) -> Iterator[pa.Table]:
     """Yield some rows of row groups that lie far apart, until they are enough."""
+    if files.rows <= SAMPLE:
+        yield from (_plain(batch) for group in files.groups for batch in reading.batches(group, READ, names))
+        return
     rows = 0
     for group in _spread(files.groups):
         wanted = -(-SAMPLE // min(SAMPLED, len(files.groups)))
-        for batch in reading.batches(group, wanted, names):
-            part = batch.slice(0, wanted)
+        step = max(1, min(group.rows, READ) // wanted)
+        for batch in reading.batches(group, READ, names):
+            part = batch.take(pa.array(np.arange(0, batch.num_rows, step)[:wanted])) if step > 1 else batch
             yield _plain(part)
             wanted, rows = wanted - part.num_rows, rows + part.num_rows
             if wanted <= 0:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from oracle.drift import categorical
 from oracle.drift.columns import Layout
-from oracle.drift.counting import Cut, RaceCounter, RaceStatistics, Rows, count, kept, race_starts, wanted
+from oracle.drift.counting import EMPTY, Cut, RaceCounter, RaceStatistics, Rows, count, kept, race_starts, wanted
 from oracle.drift.grid import (
     RACES,
     ROWS,
@@ -32,6 +32,7 @@ from oracle.drift.grid import (
     unpacked,
 )
 from oracle.drift.numeric import Ints
+from oracle.drift.tally import Tally
 from oracle.errors import BadInput
 
 __all__ = [
@@ -60,6 +61,8 @@ class Sketch:
     """By categorical column, the first levels outside the grid."""
     races: Any = None
     """What is known of whole races (`RaceStatistics`), None where nobody counts it."""
+    months: Tally = EMPTY
+    """Counts of each calendar month of the whole races (`oracle.drift.months`)."""
     first: pa.Table | None = None
     """Rows of the first race, which may have begun before; None without rows or without clusters."""
     last: pa.Table | None = None
@@ -119,6 +122,8 @@ class Sketch:
             same
             and np.array_equal(self.vector, other.vector)
             and self.others == other.others
+            and np.array_equal(self.months.keys, other.months.keys)
+            and np.array_equal(self.months.sums, other.months.sums)
             and _bytes_of(self.races) == _bytes_of(other.races)
             and _rows_of(self.first) == _rows_of(other.first)
             and _rows_of(self.last) == _rows_of(other.last)
@@ -134,6 +139,8 @@ class Sketch:
             _bytes_of(self.races),
             _table_bytes(self.first),
             _table_bytes(self.last),
+            self.months.keys.astype("<i8").tobytes(),
+            self.months.sums.astype("<f8").tobytes(),
         )
         head = {"grid": self.grid.digest, "layout": layout_as_dict(self.layout), "others": self.others}
         return packed(head, *parts)
@@ -151,7 +158,7 @@ class Sketch:
             BadInput: these are not the bytes of a sketch on this grid.
         """
         head, rest = unpacked(content)
-        own, vector, races, first, last = parts_of(head, rest)
+        own, vector, races, first, last, *months = parts_of(head, rest)
         if own and (grid is None or grid.digest != head["grid"]):
             grid = Grid.from_bytes(own)
         if grid is None or grid.digest != head["grid"]:
@@ -164,6 +171,7 @@ class Sketch:
             races=counter.from_bytes(races) if counter is not None and races else None,
             first=_table_of(first),
             last=_table_of(last),
+            months=_months_of(*months),
             counter=counter,
         )
 
@@ -220,13 +228,22 @@ def _summed(*sketches: Sketch) -> Sketch:
     others = {n: categorical.first_names(*(s.others.get(n, {}) for s in sketches)) for n in names}
     vector = np.sum([s.vector for s in sketches], axis=0)
     races = None if a.races is None else functools.reduce(operator.add, (s.races for s in sketches))
-    return replace(a, vector=vector, others=others, races=races, first=None, last=None)
+    months = functools.reduce(operator.add, (s.months for s in sketches))
+    return replace(a, vector=vector, others=others, races=races, months=months, first=None, last=None)
 
 
 def _counted(empty: Sketch, rows: Rows, starts: Ints, cut: Cut) -> Sketch:
     counted = count(rows, empty.layout, empty.grid, empty.counter, starts, cut)
     first, last = counted.edges or (None, None)
-    return replace(empty, vector=counted.vector, others=counted.others, races=counted.races, first=first, last=last)
+    return replace(
+        empty,
+        vector=counted.vector,
+        others=counted.others,
+        races=counted.races,
+        months=counted.months,
+        first=first,
+        last=last,
+    )
 
 
 def _races(pieces: Sequence[pa.Table], like: Sketch) -> Sketch:
@@ -265,6 +282,11 @@ def _table_bytes(table: pa.Table | None) -> bytes:
 
 def _table_of(content: bytes) -> pa.Table | None:
     return pa.ipc.open_stream(content).read_all() if content else None
+
+
+def _months_of(keys: bytes, sums: bytes) -> Tally:
+    months = np.frombuffer(keys, dtype="<i8").astype(np.int64)
+    return Tally(months, np.frombuffer(sums, dtype="<f8").reshape(len(months), -1).copy()) if len(months) else EMPTY
 
 
 def _bytes_of(races: RaceStatistics | None) -> bytes:

@@ -166,7 +166,13 @@ def compare(reference: Sketch, current: Sketch, policy: DriftPolicy) -> Report:
         policy: Levels and floors.
     """
     reference, current = reference.closed(), current.closed()
-    distances = column_distances(reference, current, smallest_rows=policy.min_rows, smallest_races=policy.min_clusters)
+    distances = column_distances(
+        reference,
+        current,
+        smallest_rows=policy.min_rows,
+        smallest_races=policy.min_clusters,
+        smallest_months=policy.min_months,
+    )
     report = judge(distances, races_of(reference), races_of(current), policy)
     cluster = reference.layout.cluster
     notes = () if cluster else ("no column says which rows belong together: each row was taken as independent",)

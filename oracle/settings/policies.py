@@ -243,7 +243,7 @@ class DriftPolicy(Policy):
     cluster: Literal["race", "meeting", "day"] = Field(
         "day", description="What is taken as independent: races, meetings, or all the racing of a day."
     )
-    ks: float = Field(0.08, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
+    ks: float = Field(0.1, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
     psi: float = Field(0.1, ge=0, description="PSI of a categorical column from which it matters.")
     missing: float = Field(0.05, ge=0, le=1, description="Change of a column's missing share from which it matters.")
     ignore: tuple[str, ...] = Field(
@@ -252,6 +252,9 @@ class DriftPolicy(Policy):
     min_rows: int = Field(200, ge=2, description="Rows a window needs; with fewer nothing could be measured.")
     min_races: int = Field(100, ge=2, description="Races with results a window needs for concept and outcome.")
     min_clusters: int = Field(8, ge=2, description="Races or meetings a window needs: their scatter is the yardstick.")
+    min_months: int = Field(
+        6, ge=3, description="Months a reference needs before their scatter is a yardstick for its columns too."
+    )
     ndcg_drop: float = Field(
         0.02, gt=0, lt=1, description="Fall of NDCG@3 that is decay, as a share of the reference's mean."
     )

@@ -143,7 +143,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows() -> None:
     page = report.page(compared(odd, put(REFERENCE, "<b>", REFERENCE["weight_kg"].to_numpy())))
     assert "<svg" in page
     assert "&lt;b&gt;" in page
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert not {"<script", "<link", "<img"} & {word.split(" ")[0].split(">")[0] for word in page.split()}
 
 
 def test_q_values_keep_the_order_of_the_p_values() -> None:

@@ -15,6 +15,8 @@ def _leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, An
     if inside is None:
         yield " ".join(words), command
     else:
+        if command.invoke_without_command:
+            yield " ".join(words), command
         for name, each in inside.items():
             yield from _leaves(each, (*words, name))
 

@@ -46,7 +46,7 @@ FLOORS: dict[str, int] = {
             for n in (
                 *("words", "contrast", "tally", "starters", "racing", "expectation", "season", "selftest"),
                 *("prediction", "concept", "outcome", "multiple", "causes", "verdict", "report", "pictures"),
-                "calibration",
+                *("calibration", "months"),
             )
         ),
         1,

@@ -1,0 +1,1 @@
+"""What `benchmarks/drift.py` measures, each in a process of its own."""
