@@ -47,12 +47,13 @@ def fingerprint(files: list[Path], interpreter: str) -> str:
     return digest.hexdigest()
 
 
-def make(name: str, cache: Path) -> Environment:
+def make(name: str, cache: Path, *, package: bool = True) -> Environment:
     """Return the environment of a peer, made where it is not there yet.
 
     Args:
         name: Which of benchmarks/peers/*.txt.
         cache: Folder that keeps environments.
+        package: Whether this repository belongs in it.
 
     Raises:
         NotInstalled: a library could not be installed.
@@ -65,9 +66,8 @@ def make(name: str, cache: Path) -> Environment:
     shutil.rmtree(found.folder, ignore_errors=True)
     venv.create(found.folder, with_pip=True)
     _install(found, "-r", str(PINS / f"{name}.txt"))
-    _install(
-        found, "--no-deps", str(REPOSITORY)
-    )  # for its metadata; the code that runs is this checkout's (PYTHONPATH)
+    if package:  # for its metadata; the code that runs is this checkout's (PYTHONPATH)
+        _install(found, "--no-deps", str(REPOSITORY))
     stamp.write_text(made_of)
     return found
 

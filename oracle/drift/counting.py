@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from oracle.drift import categorical, numeric
 from oracle.drift.categorical import NAMED, CategoricalGrid
 from oracle.drift.columns import OF_RACES, Kind, Layout, Role
-from oracle.drift.grid import RACES, ROWS, SIZE_SQUARES, Grid
+from oracle.drift.grid import RACES, ROWS, SIZE_SQUARES, ColumnGrid, Grid
 from oracle.drift.months import coarse, stretches
 from oracle.drift.numeric import Floats, Ints, NumericGrid
 from oracle.drift.tally import Tally
@@ -146,22 +146,21 @@ def _by_month(
     of_months: Mapping[int, Floats],
 ) -> dict[str, int]:
     """Count a column month by month, where months are known, and return its first levels outside the grid."""
+    bins, whole = grid.columns[name], vector[grid.slices[name]]
     if not spans:
-        return _tally(column, starts, grid, name, vector)
+        return _tally(column, starts, bins, whole)
     others = []
     for month, begin, end in spans:
         inside = starts[np.searchsorted(starts, begin) : np.searchsorted(starts, end) + 1] - begin
-        counted = np.zeros(grid.places, dtype=np.int64)
-        others.append(_tally(column.slice(begin, end - begin), inside, grid, name, counted))
-        places = counted[grid.slices[name]]
-        vector[grid.slices[name]] += places
+        places = np.zeros(bins.places, dtype=np.int64)
+        others.append(_tally(column.slice(begin, end - begin), inside, bins, places))
+        whole += places
         coarse(grid).put(name, places, of_months[month])
     return categorical.first_names(*others)
 
 
-def _tally(column: pa.ChunkedArray, starts: Ints, grid: Grid, name: str, vector: Ints) -> dict[str, int]:
+def _tally(column: pa.ChunkedArray, starts: Ints, bins: ColumnGrid, places: Ints) -> dict[str, int]:
     """Count a column into its places, and return its first levels outside the grid by name."""
-    bins, places = grid.columns[name], vector[grid.slices[name]]
     if isinstance(bins, CategoricalGrid):
         return categorical.tally(column, starts, bins, places)
     numeric.tally(numeric.as_floats(column), starts, bins, places)
