@@ -1,13 +1,13 @@
 """Kills a retraining again and again, and compares its end with that of one which nobody killed.
 
-    python -m benchmarks.retraining_kills [30] [--home DIR]
+    python -m benchmarks.retraining_kills [30]
 
 A small simulated world, a recipe that is learned in a second, and the whole way: data version, training, validation,
 staging, instant replay, a live test on invented traffic, an approval, promotion, archive. The process that works on it
-is killed (SIGKILL) at places spread over all steps, at their borders and within them, and begun again; where more kills
-are wanted than there are places, it is killed at some of them twice. Then versions, aliases, tags, experiments and the
-log must be those of the undisturbed retraining: one candidate, and no step done twice. Prints one JSON document; ends
-with 1 where anything differs.
+is killed (SIGKILL) at places spread over all steps, at their borders, within them, and after each change of the
+registry, and begun again; where more kills are wanted than there are places, it is killed at some of them twice. Then
+versions, aliases, tags, experiments and the log must be those of the undisturbed retraining: one candidate, and no step
+done twice. Prints one JSON document; ends with 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,33 @@ def traffic(home: Path, control: str, treatment: str) -> None:
     store.close()
 
 
+CHANGES = ("create_", "set_", "delete_", "finalize_", "log_model_artifacts", "log_outputs")
+"""What a call of MLflow's client begins with that changes runs, versions, tags or aliases."""
+
+
+class Watched:
+    """A client of MLflow after each of whose changes the process may be killed."""
+
+    def __init__(self, client: Any, mark: Callable[[str], None]) -> None:
+        self._client, self._mark = client, mark
+        self._calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the client's own, or the same with a mark behind it."""
+        own = getattr(self._client, name)
+        if not name.startswith(CHANGES):
+            return own
+
+        def call(*given: Any, **named: Any) -> Any:
+            done = own(*given, **named)
+            about = str(given[2]) if name in ("set_model_version_tag", "set_registered_model_alias") else ""
+            self._calls[name] += 1
+            self._mark(f"mlflow.{name}.{about or self._calls[name]}")
+            return done
+
+        return call
+
+
 @dataclass
 class Driver:
     """Works on the retraining of a home in processes of its own, each killed at a place of its own."""
@@ -164,6 +191,9 @@ class Driver:
 
         settings = settings_of(self.home)
         context = Context(settings, embedded(self.home), recipe=QUICK, mark=mark)
+        tracking = context.tracking
+        watched = replace(tracking, client=Watched(tracking.client, mark))  # type: ignore[arg-type]
+        context.__dict__["tracking"] = watched  # in the place where the cached property keeps it
         advance(context, ID, self.at)
 
     def run(self) -> dict[str, Any]:
@@ -236,6 +266,7 @@ def compare(home: Path, kills: int, tell: Callable[[str], object]) -> dict[str, 
         "kills": sum(struck.killed.values()),
         "places": len(struck.killed),
         "steps": sorted({place.split(".")[0] for place in struck.killed}),
+        "killed": dict(struck.killed),
         "processes": struck.processes,
         "seconds_undisturbed": round(seconds, 1),
         "seconds": round(time.perf_counter() - began, 1),
@@ -251,7 +282,6 @@ def main(given: Sequence[str]) -> int:
     """Prepare, kill, compare and tell."""
     parser = argparse.ArgumentParser(prog="benchmarks.retraining_kills", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("kills", type=int, nargs="?", default=30)
-    parser.add_argument("--home", type=Path, help="a home prepared before, or where to prepare one")
     asked = parser.parse_args(given)
     with tempfile.TemporaryDirectory(prefix="retraining-kills-") as scratch:
         home = Path(scratch) / "home"

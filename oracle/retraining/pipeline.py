@@ -85,7 +85,8 @@ def advance(context: Context, retraining_id: str, now: dt.datetime) -> Retrainin
     if there.ended:
         return there
     with _alone(folder_of(context.settings, retraining_id)) as mine:
-        return _Run(context, there, Stopwatch(now)).on() if mine else there
+        there = found(context.store, retraining_id)  # another process may have had it until now
+        return _Run(context, there, Stopwatch(now)).on() if mine and not there.ended else there
 
 
 def by_hand(context: Context, reason: str, actor: str, now: dt.datetime) -> Retraining:
