@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
+from oracle.alerts import message
+from oracle.alerts.message import AlertKind
 from oracle.alerts.outbox import Outbox
 from oracle.progress import Progress
-from oracle.registry.lifecycle import download
 from oracle.registry.versions import resolve
 from oracle.replay.play import Clockwork
 from oracle.retraining import monitor, pipeline
-from oracle.retraining.monitor import Production
 from oracle.retraining.shepherd import Shepherd
 from oracle.retraining.steps import Context
 from oracle.retraining.submission import Job, State
+from oracle.retraining.surroundings import Watch
 from oracle.settings import Settings
-from oracle.store import Check, Store
+from oracle.store import Store
 from oracle.tracking.connection import connect
-from oracle.watching import check
-from oracle.watching.check import Watched
 
 
 class Loop(Protocol):
@@ -50,12 +50,16 @@ class AtOnce:
 
     where = "the replay itself"
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, own: Settings, store: Store, outbox: Outbox, data: str, progress: Progress) -> None:
         self._ended: set[str] = set()
         self.now = dt.datetime.min
         """The moment of the look."""
         self.seconds = 0.0
+
+        def tell(kind: str, title: str, document: Mapping[str, Any]) -> object:
+            return outbox.tell(message.of_step(cast("AlertKind", kind), title, dict(document), self.now))
+
+        self._context = Context(settings=own, store=store, data=data, tell=tell, progress=progress)
 
     def submit(self, job: Job) -> None:
         """Run a retraining until it is over or waits."""
@@ -93,17 +97,16 @@ class Maintained:
     """
 
     def __init__(self, own: Settings, store: Store, data: Path, progress: Progress) -> None:
-        self._settings, self._store, self._tracking = own, store, connect(own)
-        self._jobs = AtOnce(Context(settings=own, store=store, data=str(data), progress=progress))
-        self._watched: Watched | None = None
-        self._trouble: list[str] = []
+        self._tracking, self._trouble = connect(own), list[str]()
+        outbox, watch = Outbox(store, own.alerts.model_copy(update={"webhooks": ()})), Watch(own, store)
+        self._jobs = jobs = AtOnce(own, store, outbox, str(data), progress)
         self._context = monitor.Context(
             settings=own,
             store=store,
-            outbox=Outbox(store, own.alerts.model_copy(update={"webhooks": ()})),
-            shepherd=Shepherd(store, own.retraining, self._jobs, self._jobs.advance, str(data)),
-            production=self._in_use,
-            check=self._check,
+            outbox=outbox,
+            shepherd=Shepherd(store, own.retraining, jobs, jobs.advance, str(data)),
+            production=watch.production,
+            check=watch.check,
             data=str(data),
         )
 
@@ -124,18 +127,3 @@ class Maintained:
     def trouble(self) -> list[str]:
         """Return what failed at the last look."""
         return self._trouble
-
-    def _loaded(self) -> Watched:
-        """Return the version in use, loaded once."""
-        version = resolve(self._tracking, None)
-        if self._watched is None or self._watched.version != str(version.number):
-            folder = download(self._tracking, version, self._settings.root / "models")
-            self._watched = Watched.load(folder, str(version.number))
-        return self._watched
-
-    def _in_use(self) -> Production:
-        watched = self._loaded()
-        return Production(watched.version, dt.datetime.fromtimestamp(watched.model.state.through, dt.UTC))
-
-    def _check(self, now: dt.datetime) -> Check:
-        return check.check(self._store, self._loaded(), self._settings.drift, now, kind="monitor")
