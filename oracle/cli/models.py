@@ -45,6 +45,9 @@ def _as_row(version: ModelVersion) -> dict[str, Any]:
         "features": version.facts.features if version.facts else None,
         "data_fingerprint": version.facts.data if version.facts else None,
         "package_sha256": version.digest,
+        "lifecycle": version.lifecycle,
+        "lifecycle_reason": version.reason,
+        "retraining": version.retraining,
     }
 
 

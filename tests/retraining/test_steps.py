@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +46,12 @@ class Loop:
 
     def on(self, now: dt.datetime = NOW) -> Retraining:
         return advance(self.context, ID, now)
+
+    def with_(self, **changes: Any) -> Context:
+        """Return the same context with something else, and still without a registry."""
+        other = replace(self.context, **changes)
+        self.patch.setitem(other.__dict__, "tracking", None)
+        return other
 
     def serve(self, number: int) -> None:
         version = SimpleNamespace(number=number, label=f"v1.0.{number}", retraining=None)
@@ -114,7 +120,7 @@ def test_whoever_is_cut_off_anywhere_is_followed_to_the_same_end(loop: Loop, pla
 
     loop.steps(one=done(a=1), two=over)
     with pytest.raises(Cut):
-        advance(Context(loop.context.settings, loop.context.store, mark=mark), ID, NOW)
+        advance(loop.with_(mark=mark), ID, NOW)
     assert loop.on().status == "promoted"
     ends = [step.step for step in loop.context.store.retrainings.steps(ID) if step.status == "done"]
     assert ends == ["one", "two"]
@@ -122,8 +128,7 @@ def test_whoever_is_cut_off_anywhere_is_followed_to_the_same_end(loop: Loop, pla
 
 def test_an_error_nobody_foresaw_ends_it_as_failed_so_that_it_blocks_no_other(loop: Loop) -> None:
     told: list[str] = []
-    context = Context(loop.context.settings, loop.context.store, tell=lambda kind, *_: told.append(kind))
-    loop.patch.setitem(context.__dict__, "tracking", None)
+    context = loop.with_(tell=lambda kind, *_: told.append(kind))
     loop.steps(one=lambda _: 1 / 0, two=over)  # type: ignore[arg-type, return-value]
     ended = advance(context, ID, NOW)
     assert (ended.status, ended.reason) == ("failed", "one: unexpected ZeroDivisionError: division by zero")
