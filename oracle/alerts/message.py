@@ -144,6 +144,8 @@ def of_step(kind: AlertKind, title: str, document: Mapping[str, Any], at: dt.dat
         at: When.
     """
     of = [str(document["retraining_id"]), *([str(document.get("step"))] if kind == "verdict" else [])]
+    if "experiment" in document:  # what is told of a live test is told once, whoever watches it
+        of = [str(document["experiment"])]
     severity: Severity = "critical" if kind in ("retraining_failed", "rolled_back") else "info"
     return message(kind, severity, title, at, *of, **document)
 
@@ -151,7 +153,7 @@ def of_step(kind: AlertKind, title: str, document: Mapping[str, Any], at: dt.dat
 def verdict(experiment: str, ended: str, why: str | None, at: dt.datetime) -> Message:
     """Return how a live test ended: shipped or stopped."""
     title = f"experiment {experiment} is {ended}{f': {why}' if why else ''}"
-    return message("verdict", "info", title, at, experiment, ended, experiment=experiment, verdict=ended, why=why)
+    return message("verdict", "info", title, at, experiment, experiment=experiment, verdict=ended, why=why)
 
 
 def rolled_back(experiment: str, why: str | None, actor: str, at: dt.datetime) -> Message:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oracle.cli.output import Json, bars, emit
+from oracle.cli.output import Json, bars, emit, logged
 from oracle.errors import BadInput
 from oracle.settings import load
 
@@ -58,6 +58,7 @@ def monitor(
     from oracle.retraining.monitor import tick
     from oracle.retraining.surroundings import context
 
+    logged()
     settings = load()
     kept = store.open(settings)
     work = context(settings, kept, data=data, address=address, beside=Path.cwd(), progress=bars)

@@ -7,6 +7,7 @@ libraries print on the way goes to standard error, by file descriptor, so that a
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import traceback
@@ -36,6 +37,16 @@ def bars(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]
     yield from tqdm(
         items, desc=what, total=total, file=sys.stderr, delay=1.0, mininterval=seldom, dynamic_ncols=True, leave=False
     )
+
+
+def logged() -> None:
+    """Send what our own rooms log to standard error; other libraries stay as quiet as they are."""
+    ours = logging.getLogger("oracle")
+    if not ours.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
 
 
 class _Result:

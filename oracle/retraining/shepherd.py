@@ -20,6 +20,9 @@ IN_JOB = ("submitted", "running")
 Advance = Callable[[str, dt.datetime], object]
 """Takes every step of a retraining that can be taken now."""
 
+GiveUp = Callable[[str, str, dt.datetime], object]
+"""Ends a retraining as failed, for a reason."""
+
 
 class Shepherd:
     """Looks after the one retraining that has not ended.
@@ -31,6 +34,7 @@ class Shepherd:
         advance: Takes the steps of one that waits.
         data: Dataset to train on; None where none is known, and then nothing is submitted.
         at_work: Whether somebody is at a retraining already, such as a person who began one by hand.
+        give_up: Ends a retraining as failed and clears away what it left; by default it is only ended.
     """
 
     def __init__(
@@ -41,9 +45,10 @@ class Shepherd:
         advance: Advance,
         data: str | None,
         at_work: Callable[[str], bool] = lambda _: False,
+        give_up: GiveUp | None = None,
     ) -> None:
         self._store, self._policy, self._jobs, self._advance, self._data = store, policy, jobs, advance, data
-        self._at_work = at_work
+        self._at_work, self._give_up = at_work, give_up or self._end
 
     def look(self, now: dt.datetime) -> None:
         """Do for the retraining under way what is due now.
@@ -79,6 +84,9 @@ class Shepherd:
         now = self._store.retrainings.get(retraining_id)
         return now is None or now.status not in IN_JOB
 
+    def _end(self, retraining_id: str, reason: str, now: dt.datetime) -> object:
+        return self._store.retrainings.end(retraining_id, "failed", reason, now)
+
     def _attempts(self, retraining_id: str) -> list[Step]:
         return [s for s in self._store.retrainings.steps(retraining_id) if s.step == SUBMIT and s.status == "started"]
 
@@ -88,7 +96,7 @@ class Shepherd:
         died = f"job {name} died without bringing the retraining to its end{f': {words}' if words else ''}"
         self._note(retraining_id, "failed", now, submission_id=name, why=died)
         if attempts >= self._policy.attempts:
-            self._store.retrainings.end(retraining_id, "failed", f"{attempts} jobs died; the last one: {died}", now)
+            self._give_up(retraining_id, f"{attempts} jobs died; the last one: {died}", now)
         else:
             self._begin(retraining_id, attempts + 1, now)
 

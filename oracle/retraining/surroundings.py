@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from oracle.alerts import message
 from oracle.alerts.outbox import Outbox
@@ -15,6 +17,7 @@ from oracle.retraining import pipeline
 from oracle.retraining.monitor import Context, Production
 from oracle.retraining.on_ray import RayJobs
 from oracle.retraining.processes import Processes
+from oracle.retraining.promotion import found, settle
 from oracle.retraining.shepherd import Shepherd
 from oracle.retraining.steps import Context as Steps
 from oracle.retraining.submission import Jobs
@@ -91,12 +94,17 @@ def context(
     data = data or settings.candidate.data
     outbox, watch = Outbox(store, settings.alerts), Watch(settings, store, progress)
 
-    def advance(retraining_id: str, now: dt.datetime) -> object:
-        def tell(kind: message.AlertKind, title: str, document: dict[str, object]) -> object:
+    def steps(now: dt.datetime) -> Steps:
+        def tell(kind: Any, title: str, document: Mapping[str, Any]) -> object:
             return outbox.tell(message.of_step(kind, title, document, now))
 
-        steps = Steps(settings=settings, store=store, data=data, tell=tell, progress=progress)  # type: ignore[arg-type]
-        return pipeline.advance(steps, retraining_id, now)
+        return Steps(settings=settings, store=store, data=data, tell=tell, progress=progress)
+
+    def advance(retraining_id: str, now: dt.datetime) -> object:
+        return pipeline.advance(steps(now), retraining_id, now)
+
+    def give_up(retraining_id: str, reason: str, now: dt.datetime) -> object:
+        return settle(steps(now), found(store, retraining_id), "failed", reason, now)
 
     def at_work(retraining_id: str) -> bool:
         return pipeline.at_work(settings, retraining_id)
@@ -106,7 +114,7 @@ def context(
         settings=settings,
         store=store,
         outbox=outbox,
-        shepherd=Shepherd(store, settings.retraining, jobs, advance, data, at_work),
+        shepherd=Shepherd(store, settings.retraining, jobs, advance, data, at_work, give_up),
         production=watch.production,
         check=watch.check,
         data=data,

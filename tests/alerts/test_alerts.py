@@ -124,6 +124,19 @@ def test_a_drift_that_lasts_is_told_once_a_day_and_at_once_where_it_grows():
     assert len({told(0, "data"), told(12, "data"), told(0, "data", "concept")}) == 3
 
 
+def test_what_a_step_tells_is_what_a_monitor_reads_out_of_the_store():
+    def step(kind: message.AlertKind, name: str, **document: object) -> str:
+        return message.of_step(kind, "it happened", {"retraining_id": "r1", "step": name, **document}, NOW).alert_id
+
+    assert step("retraining_started", "snapshot") == message.retraining_started("r1", "drift", NOW).alert_id
+    assert step("candidate_staged", "register") == message.candidate_staged("r1", "8", NOW).alert_id
+    assert step("promoted", "promote") == message.promoted("r1", "8", "7", NOW).alert_id
+    assert step("retraining_failed", "train") == message.retraining_failed("r1", "no data", NOW).alert_id
+    assert step("rolled_back", "live_ab", experiment="t") == message.rolled_back("t", "slow", "x", NOW).alert_id
+    assert step("verdict", "live_ab", experiment="t") == message.verdict("t", "shipped", None, NOW).alert_id
+    assert step("verdict", "validate") != step("verdict", "replay_ab")
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oracle.cli.output import bars, emit
+from oracle.cli.output import bars, emit, logged
 from oracle.errors import BadInput
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def working(settings: Settings, data: str | None, address: str | None) -> Iterat
     """Hold what a retraining works with; what is to be told goes to the alerts, and out at the end."""
     from oracle.tuning import cluster
 
+    logged()
     if settings.candidate.trials:
         os.environ.update(cluster.environment(address, os.environ))  # before Ray is imported: it reads it then only
     from oracle import store
