@@ -108,11 +108,12 @@ def count(rows: Rows, layout: Layout, grid: Grid, counter: RaceCounter | None, s
     vector, others = np.zeros(grid.places, dtype=np.int64), dict[str, dict[str, int]]()
     before, after, whole = dict[str, pa.Array](), dict[str, pa.Array](), dict[str, pa.ChunkedArray]()
     shared = _shared(layout, grid)
+    outer = [pa.array(np.arange(*span)) for span in ((0, cut.begin), (cut.end, rows.num_rows))]
     spans, of_months = list[Span](), dict[int, Floats]()
     for name in wanted(layout, counter is not None):
         column = rows.column(name) if name in rows.column_names else pa.chunked_array([pa.nulls(rows.num_rows)])
         if cut.keep:
-            before[name], after[name] = _copied(column, 0, cut.begin), _copied(column, cut.end, rows.num_rows)
+            before[name], after[name] = _copied(column, outer[0]), _copied(column, outer[1])
         inner = column.slice(cut.begin, cut.end - cut.begin)
         if counter is not None and (name in OF_RACES or name == layout.cluster):
             whole[name] = inner
@@ -127,10 +128,17 @@ def count(rows: Rows, layout: Layout, grid: Grid, counter: RaceCounter | None, s
     if starts.size:
         sizes = np.diff(starts)
         vector[RACES], vector[SIZE_SQUARES] = sizes.size, int((sizes * sizes).sum())
-    races = counter.of(pa.table(whole), layout) if counter is not None else None
+    races = _judged(whole, layout, counter) if counter is not None else None
     edges = (pa.table(before), pa.table(after)) if cut.keep else None
     months = Tally(np.array(list(of_months), dtype=np.int64), np.array(list(of_months.values())))
     return Counted(vector, {n: o for n, o in others.items() if o}, races, months if spans else EMPTY, edges)
+
+
+def _judged(whole: Mapping[str, pa.ChunkedArray], layout: Layout, counter: RaceCounter) -> RaceStatistics:
+    """Return what is known of whole races; of a window with neither predictions nor results there is nothing."""
+    judging = (Role.PREDICTION, Role.MARKET, Role.OUTCOME)
+    known = any(c.role in judging for c in layout.columns)
+    return counter.of(pa.table(dict(whole)), layout) if known else counter.zero()
 
 
 Span = tuple[int, int, int]
@@ -214,13 +222,14 @@ def _runs(clusters: pa.ChunkedArray, starts: Ints) -> dict[str, int]:
 
 def kept(rows: Rows, names: Sequence[str]) -> pa.Table:
     """Return a copy of a few rows."""
-    return pa.table({n: _copied(rows.column(n), 0, rows.num_rows) for n in names if n in rows.column_names})
+    every = pa.array(np.arange(rows.num_rows))
+    return pa.table({n: _copied(rows.column(n), every) for n in names if n in rows.column_names})
 
 
-def _copied(column: pa.ChunkedArray, begin: int, end: int) -> pa.Array:
+def _copied(column: pa.ChunkedArray, places: pa.Array) -> pa.Array:
     """Return a copy of a few values that does not hold on to the block they were cut from, dictionaries resolved."""
-    part = column.slice(begin, end - begin)
-    taken = part.take(pa.array(np.arange(end - begin))).cast(_resolved(column.type))
+    taken = column.take(places)
+    taken = taken.cast(_resolved(column.type)) if pa.types.is_dictionary(column.type) else taken
     return taken.combine_chunks() if isinstance(taken, pa.ChunkedArray) else taken
 
 

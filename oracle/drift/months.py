@@ -30,7 +30,8 @@ class Coarse:
     @cached_property
     def slices(self) -> dict[str, slice]:
         """The places of each column: its thresholds or levels, then its rows with a value."""
-        widths = [self.edges(c).size if isinstance(c, NumericGrid) else c.bins for c in self.grid.columns.values()]
+        at = self.thresholds
+        widths = [at[n].size if n in at else c.bins for n, c in self.grid.columns.items()]
         ends = np.cumsum([0, *(w + 1 for w in widths)])
         return {n: slice(int(a), int(b)) for n, a, b in zip(self.grid.columns, ends[:-1], ends[1:], strict=True)}
 
@@ -39,16 +40,16 @@ class Coarse:
         """How many numbers a month has."""
         return max((s.stop for s in self.slices.values()), default=0)
 
-    def edges(self, column: NumericGrid) -> Ints:
-        """Return the thresholds of a numeric column, each once."""
-        return np.unique(column.thresholds)
+    @cached_property
+    def thresholds(self) -> dict[str, Ints]:
+        """The thresholds of each numeric column, each once."""
+        return {n: np.unique(c.thresholds) for n, c in self.grid.columns.items() if isinstance(c, NumericGrid)}
 
     def put(self, name: str, counted: Ints, month: Floats) -> None:
         """Add what a sketch counted of a column in some rows to the counts of their month."""
-        column = self.grid.columns[name]
-        bins = counted[: column.bins]
-        kept = np.cumsum(bins)[self.edges(column)] if isinstance(column, NumericGrid) else bins
-        month[self.slices[name]] += np.append(kept, counted[counted.size - SCALARS + PRESENT])
+        bins, at, place = counted[: self.grid.columns[name].bins], self.thresholds.get(name), self.slices[name]
+        month[place.start : place.stop - 1] += bins if at is None else np.cumsum(bins)[at]
+        month[place.stop - 1] += counted[counted.size - SCALARS + PRESENT]
 
 
 @lru_cache(maxsize=16)

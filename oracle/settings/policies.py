@@ -259,7 +259,7 @@ class DriftPolicy(Policy):
         0.02, gt=0, lt=1, description="Fall of NDCG@3 that is decay, as a share of the reference's mean."
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of the intervals of a check.")
-    prediction: float = Field(0.05, ge=0, description="PSI of the predictions from which it matters.")
+    prediction: float = Field(0.1, ge=0, description="PSI of the predictions from which it matters.")
     outcome: float = Field(0.05, ge=0, description="PSI of a distribution of results from which it matters.")
     strike_rate: float = Field(
         0.05, ge=0, lt=1, description="Change of the favourites' wins beyond their odds from which it matters."

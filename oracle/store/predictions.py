@@ -149,14 +149,14 @@ class Predictions:
         latest = sa.func.row_number().over(partition_by=c.place_key, order_by=(c.at.desc(), c.seq.desc()))
         of_version = sa.or_(c.model_version == version, c.model_version.startswith(f"{version}+", autoescape=True))
         told = (
-            sa.select(c.seq, c.off, c.race_key, latest.label("place"))
+            sa.select(c.seq, c.off, c.at, c.race_key, latest.label("place"))
             .where(of_version, c.at >= utc(after) - EARLY, c.at <= utc(until), c.at <= c.off)
             .where(c.off > utc(after), c.off <= utc(until))
             .subquery()
         )
-        wanted = sa.select(told.c.seq, told.c.race_key).where(told.c.place == 1).order_by(told.c.off, told.c.seq)
+        wanted = sa.select(told.c.seq, told.c.race_key, told.c.off, told.c.at).where(told.c.place == 1).order_by(told.c.off, told.c.seq)
         rows = self._database.read(lambda connection: connection.execute(wanted).all())
-        of_race = {row.race_key: row.seq for row in rows}  # a race that was put off counts once, as it was run
+        of_race = {row.race_key: row.seq for row in rows if row.off - row.at <= EARLY}  # a race that was put off counts once, as it was run
         kept = list(of_race.values()) if most is None else list(of_race.values())[-most:] if most > 0 else []
         found: list[Prediction] = []
         for begin in range(0, len(kept), AT_ONCE):

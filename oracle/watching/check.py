@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from oracle.drift import sketch
+from oracle.drift import files, sketch
 from oracle.drift.columns import layout
 from oracle.drift.counting import race_starts
+from oracle.drift.files import Counting
 from oracle.drift.racing import RaceSums
+from oracle.drift.sketch import Sketch
 from oracle.drift.verdict import compare
 from oracle.drift.words import Verdict, unmeasured
 from oracle.ensemble.race_model import RaceModel
+from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
 from oracle.settings import DriftPolicy
 from oracle.store import Check, Store
 from oracle.watching import live, reference
+from oracle.watching.folder import ROW_GROUP
 from oracle.watching.live import Live
 from oracle.watching.reference import Reference
 
 PARTS = ("data", "prediction", "concept", "outcome")
 OWN = "own test"
 """What a check is compared with: the model's own reference."""
+LARGE = files.PIECE
+"""Rows up to which a window is counted where it is: it is in memory already."""
 NO_REFERENCE = "no reference: the model was saved without one; train again, or give it one from its dataset"
 
 
@@ -53,6 +62,19 @@ class Watched:
         """
         return cls(RaceModel.load(folder), version, reference.of(folder))
 
+    def measured_on(self, frame: pd.DataFrame, matrix: RaceMatrix, policy: DriftPolicy) -> Watched:
+        """Return a version that was saved without a reference, with that of the dataset it was trained on.
+
+        Args:
+            frame: The runner table of the dataset.
+            matrix: Its features, each race as of its off.
+            policy: Which races depend on each other.
+
+        Raises:
+            NotEnoughData: the dataset does not hold the model's test.
+        """
+        return replace(self, references=reference.later(frame, matrix, self.model, policy))
+
 
 def check(
     store: Store,
@@ -63,6 +85,7 @@ def check(
     since: dt.datetime | None = None,
     races: int | None = None,
     kind: str = "manual",
+    counting: Counting = files.here,
     progress: Progress = silent,
 ) -> Check:
     """Compare what a version is asked and answers now with what it was used to, and write the finding into the store.
@@ -78,6 +101,8 @@ def check(
         since: Begin of the window; see `oracle.watching.live.window`.
         races: So many races at most, the latest.
         kind: Who looks: `monitor` or `manual`.
+        counting: How a large window is counted: `oracle.drift.on_ray.counting` where Ray has been joined. The numbers
+            are the same.
         progress: Told of the walk.
 
     Raises:
@@ -87,7 +112,7 @@ def check(
     seen = live.window(store, watched.model, watched.version, now, since=since, races=races, progress=progress)
     pool, rows = _answered(seen.table)
     against = watched.references.get(pool) if pool else None
-    document = _compared(rows, against, policy) if against is not None and rows.num_rows else _blind(pool, seen)
+    document = _blind(pool, seen) if against is None else _compared(rows, against, policy, counting)
     document |= {
         "at": now.isoformat(),
         "model_version": watched.version,
@@ -103,7 +128,7 @@ def check(
         at=now,
         kind=kind,
         model_version=watched.version,
-        reference=OWN if against is not None else "none",
+        reference="none" if against is None else OWN,
         window_from=seen.first,
         window_to=seen.last,
         races=seen.races,
@@ -131,9 +156,19 @@ def _answered(table: pa.Table) -> tuple[str, pa.Table]:
     return pool, table.filter(pa.compute.equal(table["ensemble"], pool))
 
 
-def _compared(rows: pa.Table, against: Reference, policy: DriftPolicy) -> dict[str, Any]:
+def _compared(rows: pa.Table, against: Reference, policy: DriftPolicy, counting: Counting) -> dict[str, Any]:
+    return compare(against.sketch, _counted(rows, against, counting), policy).as_dict()
+
+
+def _counted(rows: pa.Table, against: Reference, counting: Counting) -> Sketch:
+    """Return the sketch of a window on the grid of its reference; a large one goes through files, for a cluster."""
     told = layout(rows.schema, cluster=against.grid.layout.cluster)
-    return compare(against.sketch, sketch.of(rows, told, against.grid, RaceSums), policy).as_dict()
+    if rows.num_rows <= LARGE or counting is files.here:
+        return sketch.of(rows, told, against.grid, RaceSums)
+    with tempfile.TemporaryDirectory(prefix="oracle-window-") as scratch:
+        path = Path(scratch) / "window.parquet"
+        pq.write_table(rows, path, row_group_size=ROW_GROUP)
+        return files.of([str(path)], against.grid, told, RaceSums, counting=counting)
 
 
 def _blind(pool: str, seen: Live) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from oracle.features.state import State
 from oracle.ranking.plackett_luce import Discount
 from oracle.ranking.races import Floats
 
-RACES, KNOWN = 115, 90
+RACES, KNOWN = 96, 80
 POLICY = WorldPolicy(
     horses=150,
     jockeys_per_circuit=8,

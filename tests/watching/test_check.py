@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
+from oracle.drift import files
+from oracle.drift.sketch import Sketch
 from oracle.store import Check, embedded
-from oracle.watching import reference
+from oracle.watching import check as checking
+from oracle.watching import live, reference
 from oracle.watching.check import PARTS, Watched, check
 from oracle.watching.reference import Reference
 from tests.watching.conftest import FEW, Work
@@ -41,6 +45,24 @@ def test_the_same_look_is_kept_once(work: Work, watched: Watched, found: Check) 
     again = check(work.store, watched, FEW, work.now + dt.timedelta(hours=1), since=ALL)
     assert (again.check_id, again.at) == (found.check_id, found.at)
     assert len(work.store.checks.since(ALL)) == 1
+
+
+def test_a_large_window_is_counted_elsewhere_with_the_same_numbers(
+    work: Work, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = live.window(work.store, work.model, "1", work.now, since=ALL).table
+    against = watched.references["market"]
+    monkeypatch.setattr(checking, "LARGE", 10)
+    monkeypatch.setattr(checking, "ROW_GROUP", 40)
+    counted = []
+
+    def elsewhere(pieces: Sequence[files.Piece], job: files.Job) -> Iterable[Sketch]:
+        counted.extend(pieces)
+        return files.here(pieces, job)
+
+    there = checking._counted(rows, against, elsewhere)
+    assert counted
+    assert there == checking._counted(rows, against, files.here)
 
 
 def test_without_a_reference_nothing_could_be_measured_and_that_is_kept_too(work: Work, tmp_path: Path) -> None:
