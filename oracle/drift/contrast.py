@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc, stdtr, stdtrit
 
 from oracle.ranking.races import Floats
 
@@ -58,8 +58,8 @@ def mean(
     difference = two[0] - one[0]
     if error > 0.0:
         freedom = (one[1] + two[1]) ** 2 / (one[1] ** 2 / (one[2] - 1) + two[1] ** 2 / (two[2] - 1))
-        half = error * float(stats.t.ppf(0.5 + confidence / 2.0, freedom))
-        p_value = 2.0 * float(stats.t.sf(abs(difference) / error, freedom))
+        half = error * float(stdtrit(freedom, 0.5 + confidence / 2.0))
+        p_value = 2.0 * float(stdtr(freedom, -abs(difference) / error))
     else:
         half, p_value = 0.0, 1.0 if difference == 0.0 else 0.0
     return Change(one[0], two[0], difference, error, difference - half, difference + half, p_value, one[3], two[3])
@@ -129,7 +129,7 @@ def distribution(reference: Floats, current: Floats, labels: tuple[str, ...], *,
         freedom = trace**2 / squared
         rest = trace**2 / (traces[0] ** 2 / (len(reference) - 1) + traces[1] ** 2 / (len(current) - 1))
         ratio = distance / trace
-        p_value = float(stats.f.sf(ratio, freedom, max(freedom * rest, 1.0)))
+        p_value = float(fdtrc(freedom, max(freedom * rest, 1.0), ratio))
     return Shift(
         labels,
         tuple(one.tolist()),

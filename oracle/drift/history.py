@@ -15,14 +15,14 @@ from oracle.data.dataset import Dataset, as_arrow
 from oracle.drift import grid, sketch
 from oracle.drift.calibration import Block
 from oracle.drift.columns import layout
+from oracle.drift.parquet import days_of
 from oracle.drift.racing import RaceSums
 from oracle.drift.season import same_weeks
 from oracle.drift.sketch import Sketch
 from oracle.drift.verdict import cluster_of
-from oracle.errors import BadInput, NotEnoughData, UnreadableFile
+from oracle.errors import NotEnoughData, UnreadableFile
 from oracle.progress import Progress, silent
 from oracle.race import Status
-from oracle.ranking.races import Ints
 from oracle.settings import DriftPolicy
 
 SAMPLE = 200_000
@@ -101,24 +101,6 @@ def _settled(table: pa.Table) -> pa.Table:
         if (np.diff(days) < 0).any():
             table = table.take(pa.array(np.argsort(days, kind="stable")))
     return table
-
-
-def days_of(table: pa.Table, path: str) -> Ints:
-    """Return the day of each row, counted from 1970.
-
-    Raises:
-        BadInput: the table has neither `date` nor `off`.
-    """
-    for name in ("date", "off"):
-        if name in table.column_names and pa.types.is_temporal(table.schema.field(name).type):
-            days = pc.cast(pc.cast(table.column(name), pa.date32(), safe=False), pa.int32())
-            return np.asarray(pc.fill_null(days, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
-    raise BadInput(
-        "the rows have no date",
-        value=path,
-        allowed="a column `date` or `off` of dates or times",
-        next_step="compare two windows of your own choice: oracle drift --reference A --current B",
-    )
 
 
 def whole(path: str) -> pa.Table:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
@@ -23,7 +24,7 @@ Keep = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 """Which days count, as days since 1970."""
 Paths = str | Path | Sequence[str | Path]
 
-VALUES_AT_ONCE: Final = 1 << 20
+VALUES_AT_ONCE: Final = 1 << 17
 """Columns of a row group are read together up to so many values: small groups in one go, large ones by column."""
 LARGEST_GROUP: Final = 1 << 22
 """Rows beyond which a row group is read in batches."""
@@ -185,17 +186,35 @@ class Reading:
         if self.keep is None:
             return None
         day = _day_of(self.layout.by_name)
-        days = column(day).cast(pa.date32() if day == "date" else pa.timestamp("s")).cast(pa.date32())
-        return pa.array(self.keep(days.cast(pa.int32()).to_numpy().astype(np.int64)))
+        return pa.array(self.keep(_days(column(day))))
 
 
-def _day_of(names: Iterable[str]) -> str:
+def days_of(table: pa.Table, path: str) -> NDArray[np.int64]:
+    """Return the day of each row, counted from 1970; -1 where it has none.
+
+    Raises:
+        BadInput: the table has neither `date` nor `off`.
+    """
+    return _days(table.column(_day_of(table.column_names, path)))
+
+
+def _days(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    days = pc.cast(pc.cast(column, pa.date32(), safe=False), pa.int32())
+    return np.asarray(pc.fill_null(days, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _day_of(names: Iterable[str], path: str | None = None) -> str:
     """Return the column that says on which day a row was."""
     names = list(names)
     for name in ("date", "off"):
         if name in names:
             return name
-    raise BadInput("rows have no day by which to choose them", allowed="a column date or off")
+    raise BadInput(
+        "the rows have no date",
+        value=path,
+        allowed="a column `date` or `off` of dates or times",
+        next_step="compare two windows of your own choice: oracle drift --reference A --current B",
+    )
 
 
 class ByColumn:

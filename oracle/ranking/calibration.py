@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq, isotonic_regression
 
 from oracle.errors import BadInput, NotEnoughData
 from oracle.ranking import metrics
@@ -150,6 +149,8 @@ def fit_power(prob: ArrayLike, position: ArrayLike, offsets: Ints) -> PowerCalib
         return PowerCalibration(1.0)
     if at_low <= 0 or at_high >= 0:
         return PowerCalibration(FLATTEST if at_low <= 0 else STEEPEST)
+    from scipy.optimize import brentq  # here: loading it takes longer than most of what needs this module
+
     return PowerCalibration(float(np.exp(brentq(slope, low, high, xtol=1e-10))))
 
 
@@ -194,6 +195,8 @@ def fit_isotonic(prob: ArrayLike, position: ArrayLike, offsets: Ints) -> Isotoni
     """
     prob, won, _ = _fitting(prob, position, offsets)
     value, which, count = np.unique(prob, return_inverse=True, return_counts=True)
+    from scipy.optimize import isotonic_regression  # here: see `brentq`
+
     fit = isotonic_regression(np.bincount(which, won) / count, weights=count.astype(np.float64))
     begin = fit.blocks[:-1]
     runners = np.add.reduceat(count, begin)

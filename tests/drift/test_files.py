@@ -116,7 +116,7 @@ def test_what_cannot_be_read_or_compared_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="disagree on the column age"):
         files.of(folder)
     pq.write_table(pa.table({"x": [1.0]}), tmp_path / "undated.parquet")
-    with pytest.raises(BadInput, match="no day"):
+    with pytest.raises(BadInput, match="no date"):
         files.of(tmp_path / "undated.parquet", keep=lambda days: days > 0)
 
 

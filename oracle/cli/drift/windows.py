@@ -13,8 +13,7 @@ from typing import Any
 from oracle.drift import files
 from oracle.drift.columns import Layout, layout
 from oracle.drift.grid import Grid
-from oracle.drift.history import days_of
-from oracle.drift.parquet import Files, Keep, Reading, find
+from oracle.drift.parquet import Files, Keep, Reading, days_of, find
 from oracle.drift.racing import RaceSums
 from oracle.drift.season import EPOCH, same_weeks
 from oracle.drift.sketch import Sketch
