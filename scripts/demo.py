@@ -24,6 +24,9 @@ from oracle.data.dataset import Dataset
 
 HOME = Path(".demo")
 RACES = 3000
+FLIPS = "2015-03-01"
+QUICK = {"ORACLE_CANDIDATE__HOLDOUT_DAYS": "5", "ORACLE_CANDIDATE__LIVE": "never"}
+"""A retraining is judged on the latest five days and not sixty: this world has twenty races a day."""
 ORACLE = str(Path(sys.executable).with_name("oracle"))
 
 
@@ -99,13 +102,26 @@ def main() -> None:
         server.send_signal(signal.SIGINT)
         server.wait(timeout=60)
     show(told, rows[rows["race_id"] == race])
+    loop()
     say(
         f"\nDone in {time.monotonic() - began:.0f} s. Where to look next:\n"
         f"  ORACLE_HOME={HOME}/home .venv/bin/oracle serve              then open http://127.0.0.1:8000/docs\n"
         f"  ORACLE_HOME={HOME}/home .venv/bin/oracle predict {card}   the same answer without a server\n"
+        f"  {HOME}/replay.html                                   what the loop did when the draw bias flipped\n"
         f"  .venv/bin/mlflow ui --backend-store-uri sqlite:///{HOME}/home/mlflow.db   every run and model\n"
         "  docs/data.md                                         bring your own results"
     )
+
+
+def loop() -> None:
+    """Play a world whose draw bias flips half-way as live traffic, and let the model look after itself."""
+    flipping = HOME / "flipping"
+    strong, turned = ("--drift", "draw:2015-01-01:6"), ("--drift", f"draw:{FLIPS}")
+    oracle("simulate", "--races", "1640", "--seed", "7", *strong, *turned, "--out", str(flipping))
+    os.environ |= QUICK
+    words = ["--data", str(flipping), "--from", "2015-02-20", "--recipe", "scripts/demo_recipe.json"]
+    words += ["--every", "4", "--cooldown", "7", "--home", str(HOME / "replay"), "--html", str(HOME / "replay.html")]
+    oracle("replay", *words)
 
 
 def show(told: dict[str, object], rows: pd.DataFrame) -> None:

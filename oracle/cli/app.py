@@ -21,6 +21,7 @@ from oracle.cli.models import models
 from oracle.cli.monitor import monitor
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
+from oracle.cli.replay import replay
 from oracle.cli.results import results
 from oracle.cli.retrain import retrain
 from oracle.cli.serve import serve
@@ -44,7 +45,7 @@ def _root() -> None:
 
 for command in (
     *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
-    *(models, card, predict, explain, serve, monitor),
+    *(models, card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
 for group in (ab, drift, results, predictions, retrain, alerts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from oracle.data.simulate import Block
+    from oracle.data.simulate import Block, Shock
 
 BLOCK_MONTHS = 6
 """Months that are held in memory and appended together."""
@@ -33,6 +34,14 @@ def simulate(
     insight: Annotated[
         float, typer.Option(help="Divides what bettors do not know: 1 resembles racing, 50 is nearly all-knowing.")
     ] = 1.0,
+    drift: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:DATE[:SIZE]",
+            help="From that date on a number of the world is SIZE times what it was, by default -1: turned round."
+            " `draw:2016-01-01` flips the draw bias. May be given several times.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a racing world with known true strengths, and write it as a dataset.
@@ -43,11 +52,14 @@ def simulate(
     from oracle.data.simulate import simulate as blocks_of
 
     began = time.perf_counter()
+    shocks = [_shock(word) for word in drift or ()]
     dataset = Dataset(out)
     if dataset.exists():
         raise BadInput("a dataset stands there already", value=out, next_step="name a new folder, or remove this one")
     with dataset.writing() as writer:
-        blocks = blocks_of(races, seed=seed, sharpness=sharpness, insight=insight, block_months=BLOCK_MONTHS)
+        blocks = blocks_of(
+            races, seed=seed, shocks=shocks, sharpness=sharpness, insight=insight, block_months=BLOCK_MONTHS
+        )
         for block in _shown(blocks, races):
             writer.append(block.runners)
             writer.keep(f"{TRUTH}/from-{block.runners['date'].iloc[0]:%Y-%m}.parquet", _parquet(block.truth))
@@ -61,12 +73,27 @@ def simulate(
         "seed": seed,
         "sharpness": sharpness,
         "insight": insight,
+        "drift": [{"kind": shock.kind, "at": str(shock.at), "size": shock.size} for shock in shocks],
         "dataset": out,
         "truth": f"{out.rstrip('/')}/{TRUTH}",
         "fingerprint": summary.fingerprint,
         "seconds": round(seconds, 3),
     }
     emit(document, json=json, text=lambda: _told(document))
+
+
+def _shock(word: str) -> Shock:
+    """Return the change of the world that `KIND:DATE[:SIZE]` means; a kind may be short of its `_effect`."""
+    from oracle.data.simulate import SHOCKABLE, Shock
+
+    kind, _, rest = word.partition(":")
+    date, _, size = rest.partition(":")
+    kind = f"{kind}_effect" if f"{kind}_effect" in SHOCKABLE else kind
+    try:
+        return Shock(kind, dt.date.fromisoformat(date), float(size or -1.0))
+    except ValueError as error:
+        allowed = "KIND:DATE or KIND:DATE:SIZE, such as draw:2016-01-01"
+        raise BadInput("--drift is no change of the world", value=word, allowed=allowed) from error
 
 
 def _shown(blocks: Iterable[Block], races: int) -> Iterator[Block]:

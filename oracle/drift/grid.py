@@ -117,7 +117,7 @@ def layout_from_dict(document: Mapping[str, Any]) -> Layout:
 
 def packed(head: Mapping[str, Any], *parts: bytes) -> bytes:
     """Return a head of plain values and parts of bytes as one, compressed."""
-    first = orjson.dumps({**head, "parts": [len(p) for p in parts]}, option=orjson.OPT_SORT_KEYS)
+    first = orjson.dumps({**head, "parts": [len(p) for p in parts]})  # in the order of the columns: places follow it
     whole = b"".join((len(first).to_bytes(8, "little"), first, *parts))
     body = pa.compress(whole, codec="zstd", asbytes=True)
     return b"".join((MAGIC, len(whole).to_bytes(8, "little"), body))

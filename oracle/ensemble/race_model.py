@@ -161,17 +161,21 @@ class RaceModel:
             for said, rows in zip(self._answer(cards, found), rows_of(cards, prepared.races), strict=True)
         ]
 
-    def warm(self) -> None:
+    def warm(self, *, reasons: bool = True) -> None:
         """Answer and explain an invented race, so that all that is loaded, laid out or compiled once is so now.
 
         Called where a model is put in place, so that the first card that is asked about waits for none of it.
+
+        Args:
+            reasons: Explain too; another form alone changes nothing that an explanation has to wait for.
         """
         off = self.state.through + DAY if np.isfinite(self.state.through) else 0.0
         runners = tuple(Runner(f"warm {at}", number=at, odds=2.0 + at) for at in range(1, 13))
         priced = RaceCard((*self.about.courses, "warm")[0], dt.datetime.fromtimestamp(off, dt.UTC), runners)
         for card in (priced, replace(priced, runners=tuple(replace(r, odds=None) for r in runners))):
             self.predict([card])
-            self.explain([card])
+            if reasons:
+                self.explain([card])
 
     def advance(self, results: pd.DataFrame) -> None:
         """Fold the results of later races into the form, in the order of their off times.

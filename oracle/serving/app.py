@@ -65,8 +65,8 @@ class Replica:
 
 
 def _asked(handle: DeploymentHandle[Any]) -> Ask:
-    async def ask(cards: Sequence[RaceCard], target: Target) -> Reply | None:
-        told: Reply | None = await handle.score.remote(list(cards), target)
+    async def ask(cards: Sequence[RaceCard], target: Target, form: int) -> Reply | None:
+        told: Reply | None = await handle.score.remote(list(cards), target, form)
         return told
 
     return ask

@@ -8,6 +8,7 @@ comes with every question; a challenger that holds another one says so and loads
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from oracle.errors import BadSetting
+from oracle.errors import BadSetting, Unavailable
 from oracle.race import RaceCard
 from oracle.ranking.plackett_luce import Discount
 from oracle.serving.breaker import Breaker
@@ -56,8 +57,14 @@ class Challenger:
         self._ruled: Target | None = None
         self._asked_at = clock()
 
-    def score(self, cards: Sequence[RaceCard], target: Target) -> Reply | None:
+    def score(self, cards: Sequence[RaceCard], target: Target, form: int = 0) -> Reply | None:
         """Return what the target says of the cards, or None where another version stands here, or none.
+
+        Args:
+            cards: Races.
+            target: The version that is wanted.
+            form: Number of the last result in the asker's form: this one knows it too before it answers, so that two
+                arms differ by their models and not by what they have heard.
 
         Raises:
             OracleError: a card cannot be scored.
@@ -67,6 +74,10 @@ class Challenger:
         if loaded is None or loaded.target != target:
             self._wanted = target
             return None
+        if loaded.form is not None and loaded.seq < form:
+            with contextlib.suppress(Unavailable):  # it then answers from the form that it has, and says which
+                self._slot.catch_up()
+            loaded = self._slot.held()
         began = time.perf_counter()
         scored = self._slot.score(cards, loaded)
         spent = (time.perf_counter() - began) * 1000 / max(len(cards), 1)
@@ -102,7 +113,7 @@ class Challenger:
                 self._slot.look_again()
 
 
-Ask = Callable[[Sequence[RaceCard], Target], Awaitable[Reply | None]]
+Ask = Callable[[Sequence[RaceCard], Target, int], Awaitable[Reply | None]]
 
 
 class Asking:
@@ -127,18 +138,21 @@ class Asking:
         self.breaker = Breaker()
         self.last_error: str | None = None
 
-    async def score(self, cards: Sequence[RaceCard], target: Target, *, patience: float = 1.0) -> Reply | Fallback:
+    async def score(
+        self, cards: Sequence[RaceCard], target: Target, *, form: int = 0, patience: float = 1.0
+    ) -> Reply | Fallback:
         """Return what the challenger says of the cards, or why it says nothing. Raises nothing.
 
         Args:
             cards: Races.
             target: The version that is wanted.
+            form: Number of the last result that it has to know.
             patience: Times the usual time limit: nobody waits for a shadow scoring.
         """
         if not self.breaker.allows(self._clock()):
             return "open"
         try:
-            reply = await asyncio.wait_for(self._awaited(cards, target), self._timeout * patience)
+            reply = await asyncio.wait_for(self._awaited(cards, target, form), self._timeout * patience)
         except TimeoutError:
             return self._failed("timeout", "it did not answer in time")
         except asyncio.CancelledError:
@@ -151,8 +165,8 @@ class Asking:
         self.breaker.succeeded()
         return "absent" if reply is None else reply
 
-    async def _awaited(self, cards: Sequence[RaceCard], target: Target) -> Reply | None:
-        return await self._ask(cards, target)
+    async def _awaited(self, cards: Sequence[RaceCard], target: Target, form: int) -> Reply | None:
+        return await self._ask(cards, target, form)
 
     def _failed(self, why: Fallback, said: str) -> Fallback:
         self.breaker.failed(self._clock())

@@ -15,6 +15,7 @@ from typing import Any
 from oracle.errors import OracleError
 from oracle.serving.body import MalformedCard, Problem
 from oracle.serving.caller import Tokens, read_caller
+from oracle.serving.clock import Clock
 from oracle.serving.gateway import Gateway
 from oracle.serving.query import read_query
 from oracle.serving.refusals import TooLarge, Unauthorised, refusal, unforeseen
@@ -42,11 +43,20 @@ class Door:
         tokens: What has to be shown.
         pseudonym: What stands for a user's name.
         max_body_bytes: A larger card is refused with 413 while it arrives.
+        clock: What requests may tell the time to, in a replay.
     """
 
     def __init__(
-        self, app: App, gateway: Gateway, *, tokens: Tokens, pseudonym: Callable[[str], str], max_body_bytes: int
+        self,
+        app: App,
+        gateway: Gateway,
+        *,
+        tokens: Tokens,
+        pseudonym: Callable[[str], str],
+        max_body_bytes: int,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or Clock()
         self._app, self._gateway = app, gateway
         self._tokens, self._pseudonym, self._limit = tokens, pseudonym, max_body_bytes
 
@@ -58,7 +68,13 @@ class Door:
         path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
         if not self._tokens.admit(scope["method"], path, scope["headers"]):
             await self._refused(_unauthorised(path), scope, receive, send)
-        elif path == PREDICT and scope["method"] == "POST":
+            return
+        try:
+            self._clock.hear(scope["headers"])
+        except MalformedCard as error:
+            await self._refused(error, scope, receive, send)
+            return
+        if path == PREDICT and scope["method"] == "POST":
             await self._card(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -10,19 +10,21 @@ must not need a restart. A model that cannot be loaded never replaces one that w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from oracle.errors import OracleError
+from oracle.errors import OracleError, Unavailable
 from oracle.experiment.assignment import CONTROL, position
 from oracle.experiment.assignment import arm as arm_of
 from oracle.race import RaceCard
 from oracle.serving.answers import AnswerCache, signed, written
 from oracle.serving.caller import NOBODY, Caller
 from oracle.serving.challenger import Reply
+from oracle.serving.clock import Clock
 from oracle.serving.exotics import exotics as combinations
 from oracle.serving.kit import Kit
 from oracle.serving.messages import ExplainedMessage, ModelMessage, PredictionMessage
@@ -82,7 +84,7 @@ class Gateway:
             new_id: Makes ids of predictions.
         """
         self.kit = kit or Kit()
-        self.source, self.store, self._now, self._new_id = source, store, now, new_id
+        self.source, self.store, self.now, self._new_id = source, store, now, new_id
         self._default = target or Target()
         self._configured = Routing(control=self._default)
         self._running: Sequence[Running] = ()
@@ -168,10 +170,10 @@ class Gateway:
         loaded = self.slot.held()
         message: PredictionMessage
         if query.explain:
-            message, told = with_reasons(asked, self.slot, loaded, query, self._now)
+            message, told = with_reasons(asked, self.slot, loaded, query, self.now)
         else:
             told = told_by_control(asked.read, self.slot.score([asked.read.card], loaded)[0], loaded)
-            message = plain(asked, told, query.exotics, self._now)
+            message = plain(asked, told, query.exotics, self.now)
         text = message.model_dump_json()
         spent = (time.perf_counter() - began) * 1000
         self.commit.submit(row_of(asked, told, at=message.at, answer=text, latency_ms=spent)).result()
@@ -199,11 +201,11 @@ class Gateway:
             routing = InForce(routing.control)
         asked = self._asked(card, caller, routing, raw)
         if query.explain:
-            message, told = await asyncio.to_thread(with_reasons, asked, self.slot, loaded, query, self._now)
+            message, told = await asyncio.to_thread(with_reasons, asked, self.slot, loaded, query, self.now)
             at, said, answer = message.at, message.model_dump_json().encode(), Answer(told, b"")
         else:
             answer = await self._answer(asked, loaded, query.exotics)
-            at, told = self._now(), answer.told
+            at, told = self.now(), answer.told
             said = signed(answer.rest, asked.prediction_id, at)
         spent = (time.perf_counter() - began) * 1000
         row = row_of(
@@ -245,7 +247,7 @@ class Gateway:
         found = self._answers.get(key)
         if found is not None:
             return found
-        reply = await self.kit.challengers[arm.name].score([asked.read.card], arm.target)
+        reply = await self.kit.challengers[arm.name].score([asked.read.card], arm.target, form=loaded.seq)
         if not isinstance(reply, Reply):
             self.kit.tally.count("oracle_fallbacks", asked.arm, reply)
             return replace(await self._of_control(asked.read, loaded, exotics), fallback=reply)
@@ -319,11 +321,13 @@ class Gateway:
             label, form = loaded.label, loaded.seq
             spent = (time.perf_counter() - began) * 1000 / len(work)
         else:
-            reply = await self.kit.challengers[arm].score(cards, target, patience=SHADOW_PATIENCE)
+            held = self.slot.loaded
+            form = 0 if held is None else held.seq
+            reply = await self.kit.challengers[arm].score(cards, target, form=form, patience=SHADOW_PATIENCE)
             if not isinstance(reply, Reply):
                 return False
             scored, label, form, spent = list(reply.scored), reply.label, reply.form, reply.latency_ms
-        at = self._now()
+        at = self.now()
         self.commit.note(
             [
                 scoring_of(w.card, w.text, s, label=label, arm=arm, form=form, at=at, latency_ms=spent)
@@ -342,6 +346,20 @@ class Gateway:
         since = {name: count - self._reported.get(name, 0) for name, count in so_far.items()}
         self._reported = so_far
         return since
+
+    async def settled(self) -> None:
+        """In a replay, return once every card asked about has been scored by every arm; otherwise at once.
+
+        A race lasts longer than any scoring, except where time is told: a result must not be in the form by which an
+        arm scores the card of the same race.
+        """
+        if isinstance(self.now, Clock) and self.now.replayed:
+            await self.shadow.settled()
+
+    def catch_up(self) -> None:
+        """Have the form of the control know the stored results; what fails here is tried again by whoever tends us."""
+        with contextlib.suppress(Unavailable):
+            self.slot.catch_up()
 
     def prediction(self, prediction_id: str) -> str | None:
         """Return an earlier answer as JSON, exactly as it was given, or None where there is none of that id."""

@@ -60,7 +60,16 @@ def build(gateway: Gateway, *, max_body_bytes: int, policy: CheckPolicy | None =
     )
     answer_errors(app)
     _add_routes(app, gateway, max_body_bytes)
-    outcomes.routes(app, gateway.store, body=whole_body, max_body_bytes=max_body_bytes, policy=policy)
+    outcomes.routes(
+        app,
+        gateway.store,
+        body=whole_body,
+        max_body_bytes=max_body_bytes,
+        policy=policy,
+        now=gateway.now,
+        before=gateway.settled,
+        after=gateway.catch_up,
+    )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     return app
 

@@ -38,6 +38,10 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+async def _at_once() -> None:
+    return None
+
+
 def routes(
     app: FastAPI,
     store: Store,
@@ -48,6 +52,8 @@ def routes(
     may_tell_results: Guard = _anybody,
     may_tell_events: Guard = _anybody,
     now: Callable[[], dt.datetime] = _now,
+    before: Callable[[], Awaitable[None]] = _at_once,
+    after: Callable[[], object] = _anybody,
 ) -> None:
     """Add `POST /v1/results` and `POST /v1/events` to an app that answers errors in the house's shape.
 
@@ -60,6 +66,8 @@ def routes(
         may_tell_results: Who may tell results.
         may_tell_events: Who may tell events.
         now: The clock, UTC.
+        before: Awaited before results are taken.
+        after: Done, on a worker thread, once they are: the form of this process moves on with the answer.
     """
     limit = CARDS * max_body_bytes
 
@@ -78,7 +86,9 @@ def routes(
         refuse comes back with its reason, race by race.
         """
         sent = await body(request, limit)
+        await before()
         told = await run_in_threadpool(partial(results.take, sent, store, now(), policy))
+        await run_in_threadpool(after)
         return Response(told.model_dump_json(), media_type="application/json")
 
     @app.post(

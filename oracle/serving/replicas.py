@@ -18,12 +18,14 @@ from oracle.race import RaceCard
 from oracle.ranking.races import Floats
 from oracle.serving import http
 from oracle.serving.challenger import Ask, Asking, Challenger, Fallback, Reply
+from oracle.serving.clock import Clock
 from oracle.serving.door import Door
 from oracle.serving.kit import Kit
 from oracle.serving.members import AskMember, Member, Members
 from oracle.serving.metrics import Taken, Tally
 from oracle.serving.registered import Registered
 from oracle.serving.routing import Routing, in_force
+from oracle.serving.shadow import REPLAYED, ShadowPolicy
 from oracle.serving.slot import Slot
 from oracle.serving.tending import Tasks, look, tend
 from oracle.serving.version import Target
@@ -71,16 +73,20 @@ class GatewayProcess:
             replica=replica,
             cached=serving.cached,
             warm=True,
+            shadow=REPLAYED if serving.replay else ShadowPolicy(),
         )
-        self.gateway = gateway(wiring, kit)
+        clock = Clock(told=serving.replay)
+        self.gateway = gateway(wiring, kit, clock)
         self.app = Door(
             http.build(self.gateway, max_body_bytes=serving.max_body_bytes, policy=wiring.settings.check),
             self.gateway,
             tokens=wiring.tokens,
             pseudonym=kit.pseudonym,
             max_body_bytes=serving.max_body_bytes,
+            clock=clock,
         )
-        watch = tend(self.gateway, tasks or _tasks(wiring.settings.evaluation), _now)
+        tasks = tasks or _tasks(wiring.settings.evaluation)
+        watch = tend(self.gateway, tasks, clock, follow=serving.follow_seconds)
         look(self.gateway, watch)
         self._background = (
             Background(lambda: look(self.gateway, watch), name="watch"),
@@ -134,9 +140,9 @@ class ChallengerProcess:
         routing = in_force(Routing(), self._store.experiments.running(), challengers=self._slots)
         self.challenger.rule(next((arm.target for arm in routing.arms if arm.name == self._arm), None))
 
-    async def score(self, cards: Sequence[RaceCard], target: Target) -> Reply | None:
-        """Return what the target says of the cards; None where another version stands here."""
-        return self.challenger.score(cards, target)
+    async def score(self, cards: Sequence[RaceCard], target: Target, form: int = 0) -> Reply | None:
+        """Return what the target says of the cards, knowing that result too; None where another version stands here."""
+        return self.challenger.score(cards, target, form)
 
     def reconfigure(self, user_config: Any) -> None:
         """Hold the version that `user_config` names even while nobody asks."""

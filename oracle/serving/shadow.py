@@ -39,6 +39,10 @@ class ShadowPolicy:
     """Seconds for which a batch is gathered."""
 
 
+REPLAYED = ShadowPolicy(queue=100_000, late=1.0, oldest=3600.0, linger=0.0)
+"""In a replay nobody waits for an answer but the replay itself: nothing is shed, and nothing is gathered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A card to be scored by an arm that did not answer it."""

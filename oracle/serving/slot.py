@@ -89,6 +89,19 @@ class Slot:
         with self._changing:
             self._load(target)
 
+    def follow_alias(self) -> None:
+        """Put another version here if what was asked for names another by now: an alias that was moved.
+
+        Raises:
+            OracleError: the registry did not answer, or the version cannot be loaded; what stands here stays.
+        """
+        with self._changing:
+            if self._asked is None or self._served is None:
+                return
+            found = self._source.load(self._asked, in_force=self._served)
+            if found is not self._served:
+                self._load(self._asked, found)
+
     @property
     def asked(self) -> Target | None:
         """What this slot was asked to hold last."""
@@ -119,7 +132,7 @@ class Slot:
             if self.loaded is None:
                 return 0
             if self._fold():
-                self.loaded = self._standing(self.loaded.target, self.loaded.loaded_at)
+                self.loaded = self._standing(self.loaded.target, self.loaded.loaded_at, new=False)
             return self.loaded.seq
 
     def held(self) -> Loaded:
@@ -144,11 +157,11 @@ class Slot:
         """
         return here((loaded or self.held()).model, cards)
 
-    def _load(self, target: Target) -> None:
+    def _load(self, target: Target, found: Served | None = None) -> None:
         self._asked_at, self._asked = self._now(), target
         before = self._served, self._form
         try:
-            found = self._source.load(target, in_force=self._served)
+            found = found or self._source.load(target, in_force=self._served)
             if found is not self._served:
                 self._served, self._form = found, _form_of(found.model)
             same = self.loaded is not None and before[0] is found and self.loaded.target.weights == target.weights
@@ -168,8 +181,8 @@ class Slot:
         before = self._form.snapshot.seq
         return self._form.fold(self._results.since(before)).seq != before
 
-    def _standing(self, target: Target, loaded_at: dt.datetime) -> Loaded:
-        """Return the version of this slot with its weights and the newest form."""
+    def _standing(self, target: Target, loaded_at: dt.datetime, *, new: bool = True) -> Loaded:
+        """Return the version of this slot with its weights and the newest form; `new` where more than that changed."""
         assert self._served is not None
         model: Predictor = self._served.model
         snapshot = None
@@ -178,7 +191,7 @@ class Slot:
             model = snapshot.of(model)
         model = _weighed(model, target)
         if self._warm and isinstance(model, RaceModel):
-            _answers(model)
+            _answers(model, reasons=new)
         return Loaded(model, self._served.message, target, loaded_at, snapshot)
 
 
@@ -186,14 +199,14 @@ def _form_of(model: Predictor) -> LiveForm | None:
     return LiveForm(model.state, model.about) if isinstance(model, RaceModel) else None
 
 
-def _answers(model: RaceModel) -> None:
+def _answers(model: RaceModel, *, reasons: bool) -> None:
     """Return if the model answers an invented race.
 
     Raises:
         UntrustedPackage: it does not.
     """
     try:
-        model.warm()
+        model.warm(reasons=reasons)
     except Exception as error:
         raise UntrustedPackage(
             f"the version loads and does not answer: {type(error).__name__}: {error}", next_step="train again"

@@ -37,9 +37,19 @@ def tend(
     tasks: Tasks,
     now: Callable[[], dt.datetime],
     *,
+    follow: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Watch:
-    """Return what looks after a gateway: its `look` is to be called twice a second, beside the event loop."""
+    """Return what looks after a gateway: its `look` is to be called twice a second, beside the event loop.
+
+    Args:
+        gateway: The gateway.
+        tasks: What is looked at besides results and experiments.
+        now: The clock, UTC.
+        follow: Seconds between two looks at which version the control's alias names; 0 for never.
+        clock: Seconds that only grow.
+    """
+    following = (Chore(follow, gateway.slot.follow_alias),) if follow else ()
     scores = _Scores(gateway, tasks.standing)
     return Watch(
         gateway.store.pulse,
@@ -50,6 +60,7 @@ def tend(
             Chore(GUARD_EVERY, lambda: _guard(gateway, tasks.guard, now)),
             Chore(SCORE_EVERY, scores),
             Chore(GAUGE_EVERY, scores.tell),
+            *following,
         ),
         clock=clock,
     )

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from oracle import settings, store
 from oracle.errors import Unavailable
 from oracle.serving.caller import Tokens
+from oracle.serving.clock import Clock
 from oracle.serving.gateway import Gateway
 from oracle.serving.kit import Kit
 from oracle.serving.registered import Registered
@@ -137,13 +138,20 @@ def _shown(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def gateway(wiring: Wiring, kit: Kit | None = None) -> Gateway:
+def gateway(wiring: Wiring, kit: Kit | None = None, clock: Clock | None = None) -> Gateway:
     """Return a gateway with its model loaded, or one that knows why there is none.
+
+    Args:
+        wiring: All that it needs.
+        kit: What it works with besides.
+        clock: The clock of its process; by default the machine's.
 
     Raises:
         Unavailable: our store cannot be opened.
     """
-    return Gateway(Registered(wiring.settings), store.open(wiring.settings), wiring.target, kit=kit)
+    return Gateway(
+        Registered(wiring.settings), store.open(wiring.settings), wiring.target, kit=kit, now=clock or Clock()
+    )
 
 
 def ray_environment(address: str | None) -> dict[str, str]:

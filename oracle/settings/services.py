@@ -40,6 +40,12 @@ class ServingSettings(Policy):
     treatment_timeout_ms: float = Field(
         250.0, gt=0, description="Milliseconds after which the control answers for a challenger."
     )
+    follow_seconds: float = Field(
+        30.0, ge=0, description="Seconds between two looks at which version the alias names; 0: only when told to."
+    )
+    replay: bool = Field(
+        False, description="Let requests tell the time (`X-Oracle-Now`): for `oracle replay` only, never in service."
+    )
     composition: Literal["fused", "distributed"] = Field(
         "fused", description="Members of the control in the gateway's own process, or each in a deployment of its own."
     )

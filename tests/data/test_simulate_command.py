@@ -1,5 +1,6 @@
 """`oracle simulate` writes a dataset with the truth beside it."""
 
+import datetime as dt
 import subprocess
 import sys
 
@@ -8,7 +9,10 @@ import orjson
 import pandas as pd
 import pytest
 
+from oracle.cli.simulate import _shock as shock_of
 from oracle.data.dataset import Dataset
+from oracle.data.simulate import Shock
+from oracle.errors import BadInput
 
 
 def oracle(*arguments):
@@ -43,3 +47,11 @@ def test_it_will_not_mix_two_worlds(out):
     again = oracle("simulate", "--races", 20, "--seed", 8, "--out", out, "--json")
     assert again.returncode == 2
     assert orjson.loads(again.stdout)["error"]["next_step"]
+
+
+def test_a_drift_is_a_kind_a_date_and_a_size():
+    assert shock_of("draw:2016-01-01") == Shock("draw_effect", dt.date(2016, 1, 1), -1.0)
+    assert shock_of("market_noise:2016-01-01:2") == Shock("market_noise", dt.date(2016, 1, 1), 2.0)
+    for wrong in ("draw", "draw:soon", "draw:2016-01-01:much", "gravity:2016-01-01"):
+        with pytest.raises(BadInput):
+            shock_of(wrong)

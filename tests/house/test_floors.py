@@ -126,6 +126,7 @@ FLOORS: dict[str, int] = {
     ),
     # 5: the edges
     "oracle.cli": 5,
+    "oracle.replay": 5,
     "jobs": 5,
 }
 """Floor of each module, or of each whole room: the longest name that fits a module decides."""

@@ -51,13 +51,13 @@ class Deployment:
         self.trouble: Callable[[], object] | None = None
         self.calls: list[int] = []
 
-    async def __call__(self, cards: Sequence[RaceCard], target: Target) -> Reply | None:
+    async def __call__(self, cards: Sequence[RaceCard], target: Target, form: int = 0) -> Reply | None:
         self.calls.append(len(cards))
         if self.trouble is not None:
             told = self.trouble()
             if asyncio.iscoroutine(told):
                 await told
-        told = self.held.score(cards, target)
+        told = self.held.score(cards, target, form)
         self.held.look()
         return told
 

@@ -23,7 +23,7 @@ TROUBLE = {"raise", "hang", "kill"}
 class Broken(ChallengerProcess):
     """Raises, hangs or kills its process where a card's race name says so."""
 
-    async def score(self, cards: Sequence[RaceCard], target: Target) -> Reply | None:
+    async def score(self, cards: Sequence[RaceCard], target: Target, form: int = 0) -> Reply | None:
         """Answer, or do not."""
         for card in cards:
             if card.race_name == "raise":
@@ -32,7 +32,7 @@ class Broken(ChallengerProcess):
                 await asyncio.sleep(3600)
             if card.race_name == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
-        return await super().score(cards, target)
+        return await super().score(cards, target, form)
 
 
 def build(args: dict[str, object]) -> Application:

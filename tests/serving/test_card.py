@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.cli.card import message
-from oracle.data.cards import cards_of
+from oracle.data.cards import cards_of, message
 from oracle.data.dataset import Dataset
 from oracle.data.ingest import ingest
 from oracle.data.sources import SOURCES
