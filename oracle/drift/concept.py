@@ -101,9 +101,10 @@ def _alone(fall: Fall, policy: DriftPolicy) -> tuple[Verdict, str]:
 
 
 def _needed(relative: Fall, races: float, limit: float) -> str:
-    """Return how many races would narrow the interval to the limit."""
+    """Return how many races would tell a fall of the limit from none: half the limit on either side."""
     half = (relative.high - relative.low) / 2.0
-    return f"a fall of {limit:.0%} shows after about {races * max(half / limit, 1.0) ** 2:,.0f}, not {races:,.0f}"
+    wanted = races * max(2.0 * half / limit, 1.0) ** 2
+    return f"to see a fall of {limit:.0%}, or that there is none, takes about {wanted:,.0f}, not {races:,.0f}"
 
 
 def _lead(reference: RaceSums, current: RaceSums, policy: DriftPolicy) -> Change | None:

@@ -78,6 +78,8 @@ class Distance:
     p_value: float | None = None
     """Of ks or of chi2, with races as the independent units."""
     psi: float | None = None
+    psi_by_chance: float | None = None
+    """Of a categorical column, what equal windows of this size with so many levels have on the mean."""
     wasserstein: float | None = None
     """In the column's own unit."""
     wasserstein_sd: float | None = None
@@ -289,6 +291,7 @@ def _categorical(pair: tuple[_Counted, _Counted], least: Effects) -> dict[str, A
         "chi2": statistic,
         "p_value": p_value,
         "psi": measures.psi(*table),
+        "psi_by_chance": float((table.shape[1] - 1) * (1.0 / table[0].sum() + 1.0 / table[1].sum())),
         "js": measures.jensen_shannon(*(c.bins for c in pair)),
         "deff_reference": effects[0],
         "deff": effects[1],

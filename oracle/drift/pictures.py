@@ -40,7 +40,7 @@ def distribution(name: str, found: Mapping[str, Any]) -> str:
     at = np.arange(len(found["labels"]))
     for offset, window, colour in ((-0.2, "reference", REFERENCE), (0.2, "current", CURRENT)):
         axes.bar(at + offset, found[window], width=0.4, color=colour, label=window)
-    axes.set_xticks(at, list(found["labels"]), fontsize=8)
+    axes.set_xticks(at, [label.replace(" to ", "\nto ") for label in found["labels"]], fontsize=8)
     axes.set(ylabel="share")
     axes.legend(frameon=False)
     return _svg(figure, f"distribution-{name}")

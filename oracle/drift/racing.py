@@ -19,6 +19,7 @@ import numpy as np
 
 from oracle.drift.starters import COLUMNS, Starters, columns_of
 from oracle.drift.tally import Tally, tallied
+from oracle.errors import BadInput
 from oracle.ranking.races import Floats, Ints
 
 if TYPE_CHECKING:
@@ -132,8 +133,19 @@ class RaceSums:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RaceSums:
-        """Return the value that `to_bytes` wrote."""
+        """Return the value that `to_bytes` wrote.
+
+        Raises:
+            BadInput: what is summed of a meeting was another list then.
+        """
         with np.load(io.BytesIO(data), allow_pickle=False) as held:
+            if held["sums"].shape[1] != len(COLUMNS):
+                raise BadInput(
+                    "these sums of races were made by another version",
+                    value=f"{held['sums'].shape[1]} columns",
+                    allowed=f"{len(COLUMNS)} columns",
+                    next_step="make the reference anew",
+                )
             names = [tuple(str(name).split("\t", 1)) for name in held["slices"]]
             days = [None if day < 0 else int(day) for day in held["days"]]
             return cls(

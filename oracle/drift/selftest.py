@@ -31,9 +31,9 @@ class World:
     icc: float = 1.0
     """Correlation of a column's values within a race, 0 to 1."""
     features: int = 1
-    races: int = 2000
+    races: int = 1500
     """Of each window."""
-    runners: int = 8
+    runners: int = 10
     shift: float = 0.3
     """By which one column is moved in the second pair, in standard deviations."""
 

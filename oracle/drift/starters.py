@@ -37,7 +37,7 @@ def _labels(edges: Any, low: str, integer: bool = False) -> tuple[str, ...]:
         return tuple(f"{a} to {b}" for a, b in zip([low, *ends], [*ends, "1"], strict=True))
     last = [str(int(e) - 1) for e in edges]
     inner = [a if a == b else f"{a} to {b}" for a, b in zip([low, *ends[:-1]], last, strict=True)]
-    return (*inner, f"{ends[-1]} to more")
+    return (*inner, f"{ends[-1]} or more")
 
 
 GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -279,7 +279,8 @@ def _effects(distance: Distance, policy: DriftPolicy) -> list[tuple[str, float, 
         out.append((f"KS {distance.ks:.3f}{moved}", distance.ks / max(policy.ks, 1e-12), p_value))
     elif distance.psi is not None:
         fresh = f", new: {_listed(distance.new_levels)}" if distance.new_levels else ""
-        out.append((f"PSI {distance.psi:.3f}{fresh}", distance.psi / max(policy.psi, 1e-12), p_value))
+        beyond = distance.psi - (distance.psi_by_chance or 0.0)
+        out.append((f"PSI {distance.psi:.3f}{fresh}", beyond / max(policy.psi, 1e-12), p_value))
     was, now = distance.missing_reference, distance.missing_current
     if was is not None and now is not None and (was or now):
         out.append((f"missing {was:.1%} -> {now:.1%}", abs(now - was) / max(policy.missing, 1e-12), missing_p))

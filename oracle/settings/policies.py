@@ -178,7 +178,7 @@ class DriftPolicy(Policy):
     cluster: Literal["race", "meeting", "day"] = Field(
         "day", description="What is taken as independent: races, meetings, or all the racing of a day."
     )
-    ks: float = Field(0.1, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
+    ks: float = Field(0.09, ge=0, le=1, description="Distance of two numeric columns (KS) from which it matters.")
     psi: float = Field(0.1, ge=0, description="PSI of a categorical column from which it matters.")
     missing: float = Field(0.05, ge=0, le=1, description="Change of a column's missing share from which it matters.")
     ignore: tuple[str, ...] = Field(

@@ -9,6 +9,8 @@ or not: it must add nothing the second time.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -101,6 +103,50 @@ class Database:
             Exception: the driver's, where a row is at fault, and would be again.
         """
         return self._patiently(work, self._driven, patience=patience)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Let nobody else who asks under this name in, in any process that shares the database, until it is left.
+
+        For what no database can do in a transaction, such as moving an alias in a registry. The lock goes with its
+        holder: the kernel's lock of a file beside SQLite's own, an advisory lock of PostgreSQL's session.
+
+        Raises:
+            Unavailable: somebody else stayed inside for longer than the patience, or the database did not answer.
+        """
+        if self.dialect == "sqlite":
+            yield from self._alone_by_file(name)
+        else:
+            yield from self._alone_by_session(name)
+
+    def _alone_by_file(self, name: str) -> Iterator[None]:
+        file = f"{self._engine.url.database}.{name}.lock"
+        with open(file, "w") as stream:  # noqa: PTH123
+            self._enter(name, lambda: _locked(stream))
+            yield
+
+    def _alone_by_session(self, name: str) -> Iterator[None]:
+        key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest())
+        asked = sa.text("SELECT pg_try_advisory_lock(:key)")
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                self._enter(name, lambda: bool(connection.execute(asked, {"key": key}).scalar_one()))
+                try:
+                    yield
+                finally:
+                    connection.invalidate()  # ends the session, and its locks with it
+        except SQLAlchemyError as error:
+            raise self._unavailable(getattr(error, "orig", None) or error) from error
+
+    def _enter(self, name: str, attempt: Callable[[], bool]) -> None:
+        begun, wait = time.perf_counter(), FIRST_WAIT
+        while not attempt():
+            if time.perf_counter() - begun > self.patience:
+                raise Unavailable(
+                    f"somebody else is busy with {name}", value=self.shown, next_step="try again in a moment"
+                )
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
 
     def close(self) -> None:
         """Close every connection."""
@@ -223,6 +269,14 @@ def _next_step(cause: str) -> str:
 def _begin_sqlite(connection: sa.Connection) -> None:
     """Take the writer's lock at once: a reader that turns writer half-way is refused without any waiting."""
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+def _locked(stream: Any) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _alone(connection: sa.Connection) -> sa.Connection:

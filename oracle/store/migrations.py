@@ -92,19 +92,50 @@ EXPERIMENTS = (
     "CREATE INDEX experiment_changes_by_name ON experiment_changes (name, seq)",
 )
 
-APPEND_ONLY = {
-    "sqlite": tuple(
-        f"""CREATE TRIGGER experiment_changes_no_{verb} BEFORE {verb} ON experiment_changes
-            BEGIN SELECT RAISE(ABORT, 'experiment_changes is append-only'); END"""
-        for verb in ("update", "delete")
-    ),
-    "postgresql": (
-        """CREATE FUNCTION experiment_changes_append_only() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN RAISE EXCEPTION 'experiment_changes is append-only'; END $$""",
-        """CREATE TRIGGER experiment_changes_append_only BEFORE UPDATE OR DELETE ON experiment_changes
-            FOR EACH ROW EXECUTE FUNCTION experiment_changes_append_only()""",
-    ),
-}
+LOOP = (
+    """CREATE TABLE drift_checks (
+        seq {seq}, check_id TEXT NOT NULL, at {moment} NOT NULL, kind TEXT NOT NULL, model_version TEXT NOT NULL,
+        reference TEXT NOT NULL, window_from {moment}, window_to {moment}, races BIGINT NOT NULL,
+        verdict TEXT NOT NULL, document TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX drift_checks_by_id ON drift_checks (check_id)",
+    "CREATE INDEX drift_checks_by_time ON drift_checks (at)",
+    """CREATE TABLE retraining_decisions (
+        seq {seq}, event_id TEXT NOT NULL, at {moment} NOT NULL, decision TEXT NOT NULL, causes TEXT NOT NULL,
+        check_id TEXT, retraining_id TEXT)""",
+    "CREATE UNIQUE INDEX retraining_decisions_by_event ON retraining_decisions (event_id, decision)",
+    """CREATE TABLE retrainings (
+        retraining_id TEXT NOT NULL PRIMARY KEY, event_id TEXT NOT NULL, at {moment} NOT NULL, cause TEXT NOT NULL,
+        production TEXT NOT NULL, status TEXT NOT NULL, candidate TEXT, experiment TEXT, run_id TEXT, reason TEXT,
+        ended_at {moment})""",
+    """CREATE TABLE retraining_steps (
+        seq {seq}, retraining_id TEXT NOT NULL, step TEXT NOT NULL, status TEXT NOT NULL, at {moment} NOT NULL,
+        seconds {real}, document TEXT NOT NULL)""",
+    "CREATE INDEX retraining_steps_by_retraining ON retraining_steps (retraining_id, seq)",
+    """CREATE TABLE alerts (
+        seq {seq}, alert_id TEXT NOT NULL, at {moment} NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL,
+        title TEXT NOT NULL, document TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX alerts_by_id ON alerts (alert_id)",
+    """CREATE TABLE alert_deliveries (
+        alert_id TEXT NOT NULL, target TEXT NOT NULL, attempts BIGINT NOT NULL, next_at {moment},
+        delivered_at {moment}, error TEXT, PRIMARY KEY (alert_id, target))""",
+    "CREATE INDEX alert_deliveries_by_next ON alert_deliveries (next_at)",
+)
+
+
+def append_only(table: str, dialect: str) -> tuple[str, ...]:
+    """Return what makes a database refuse to change or delete a row of a table."""
+    if dialect == "sqlite":
+        return tuple(
+            f"""CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
+                BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"""
+            for verb in ("update", "delete")
+        )
+    return (
+        f"""CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$""",
+        f"""CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION {table}_append_only()""",
+    )
 
 
 def migrate(database: Database) -> int:
@@ -199,7 +230,12 @@ def _outcomes(connection: sa.Connection) -> None:
 
 
 def _experiments(connection: sa.Connection) -> None:
-    _run(connection, (*EXPERIMENTS, *APPEND_ONLY[connection.dialect.name]))
+    _run(connection, (*EXPERIMENTS, *append_only("experiment_changes", connection.dialect.name)))
+
+
+def _loop(connection: sa.Connection) -> None:
+    logs = ("drift_checks", "retraining_decisions", "retraining_steps", "alerts")
+    _run(connection, (*LOOP, *(line for log in logs for line in append_only(log, connection.dialect.name))))
 
 
 STEPS: tuple[tuple[str, Callable[[sa.Connection], None]], ...] = (
@@ -207,4 +243,5 @@ STEPS: tuple[tuple[str, Callable[[sa.Connection], None]], ...] = (
     ("predictions have an arm, a unit and a race", _arms),
     ("scorings, results and events", _outcomes),
     ("experiments and their changes", _experiments),
+    ("drift checks, retrainings and alerts", _loop),
 )

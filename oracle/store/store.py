@@ -10,12 +10,15 @@ import sqlalchemy as sa
 from oracle.errors import Unavailable
 from oracle.settings import Settings
 from oracle.store import experiments, results
+from oracle.store.alerts import Alerts
+from oracle.store.checks import Checks
 from oracle.store.database import PATIENCE, Database
 from oracle.store.events import Events
 from oracle.store.experiments import Experiments
 from oracle.store.migrations import migrate
 from oracle.store.predictions import Predictions
 from oracle.store.results import Results
+from oracle.store.retrainings import Retrainings
 from oracle.store.scorings import Scorings
 from oracle.store.trials import Trials
 
@@ -57,6 +60,9 @@ class Store:
         self.events = Events(self.database)
         self.experiments = Experiments(self.database)
         self.trials = Trials(self.database)
+        self.checks = Checks(self.database)
+        self.retrainings = Retrainings(self.database)
+        self.alerts = Alerts(self.database)
 
     def pulse(self) -> Pulse:
         """Return how far results and experiments have come, in one cheap query.

@@ -173,6 +173,86 @@ CHANGES = sa.Table(
     sa.Index("experiment_changes_by_name", "name", "seq"),
 )
 
+CHECKS = sa.Table(
+    "drift_checks",
+    METADATA,
+    _seq(),
+    _text("check_id"),
+    _when("at"),
+    _text("kind"),
+    _text("model_version"),
+    _text("reference"),
+    _when("window_from", needed=False),
+    _when("window_to", needed=False),
+    sa.Column("races", sa.BigInteger, nullable=False),
+    _text("verdict"),
+    _text("document"),
+    sa.Index("drift_checks_by_id", "check_id", unique=True),
+    sa.Index("drift_checks_by_time", "at"),
+)
+DECISIONS = sa.Table(
+    "retraining_decisions",
+    METADATA,
+    _seq(),
+    _text("event_id"),
+    _when("at"),
+    _text("decision"),
+    _text("causes"),
+    _text("check_id", needed=False),
+    _text("retraining_id", needed=False),
+    sa.Index("retraining_decisions_by_event", "event_id", "decision", unique=True),
+)
+RETRAININGS = sa.Table(
+    "retrainings",
+    METADATA,
+    _text("retraining_id", key=True),
+    _text("event_id"),
+    _when("at"),
+    _text("cause"),
+    _text("production"),
+    _text("status"),
+    _text("candidate", needed=False),
+    _text("experiment", needed=False),
+    _text("run_id", needed=False),
+    _text("reason", needed=False),
+    _when("ended_at", needed=False),
+)
+STEPS_TAKEN = sa.Table(
+    "retraining_steps",
+    METADATA,
+    _seq(),
+    _text("retraining_id"),
+    _text("step"),
+    _text("status"),
+    _when("at"),
+    sa.Column("seconds", sa.Double, nullable=True),
+    _text("document"),
+    sa.Index("retraining_steps_by_retraining", "retraining_id", "seq"),
+)
+ALERTS = sa.Table(
+    "alerts",
+    METADATA,
+    _seq(),
+    _text("alert_id"),
+    _when("at"),
+    _text("kind"),
+    _text("severity"),
+    _text("title"),
+    _text("document"),
+    sa.Index("alerts_by_id", "alert_id", unique=True),
+)
+DELIVERIES = sa.Table(
+    "alert_deliveries",
+    METADATA,
+    _text("alert_id", key=True),
+    _text("target", key=True),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    _when("next_at", needed=False),
+    _when("delivered_at", needed=False),
+    _text("error", needed=False),
+    sa.Index("alert_deliveries_by_next", "next_at"),
+)
+
 
 class Rows(Generic[Value]):
     """How values of one class are written many at a time, through the driver itself: SQLAlchemy's own way costs more.

@@ -33,27 +33,27 @@ def test_no_more_than_its_level_of_false_alarms_whatever_races_share() -> None:
         assert told["false_alarm_rate"] <= 0.1
 
 
-def test_a_calm_past_is_calm_and_a_turn_is_told_once(tmp_path: Path) -> None:
-    calm = [races(200, seed=s, begin=f"{year}-{month:02d}-01", draw=1.0) for s, (year, month) in enumerate(MONTHS[:16])]
-    turned = [races(200, seed=50 + s, begin=f"{y}-{m:02d}-01", draw=-3.0) for s, (y, m) in enumerate(MONTHS[16:])]
+def test_a_turn_in_a_calm_past_is_told_once_and_not_before_it(tmp_path: Path) -> None:
+    for i, (year, month) in enumerate(MONTHS):
+        table = races(150, seed=i, begin=f"{year}-{month:02d}-01", draw=1.0 if i < TURN else -3.0)
+        pq.write_table(table, tmp_path / f"{i:02d}.parquet")
     sliding = calibration.Sliding(current=8, reference=26, step=4)
-    for name, tables, turns in (("calm", calm, False), ("turned", calm + turned, True)):
-        folder = tmp_path / name
-        folder.mkdir()
-        for i, table in enumerate(tables):
-            pq.write_table(table, folder / f"{i:02d}.parquet")
-        (weeks,) = history.weekly(str(folder), {"day": POLICY}).values()
-        found = list(calibration.looks(weeks, sliding, POLICY, seasonal=False))
-        loud = [look.strengths["outcome"] > 3.0 for look in found]
-        assert calibration.alarms(loud) == turns
-        told = calibration.rates(found, sliding)
-        assert ("reason" in told) is not turns
-        if turns:
-            assert told["parts"]["outcome"]["alarms"] >= 1
-            assert told["parts"]["data"]["floors_for_one_a_year"] == 1.0
+    (weeks,) = history.weekly(str(tmp_path), {"day": POLICY}).values()
+    found = list(calibration.looks(weeks, sliding, POLICY, seasonal=False))
+    loud = [look.strengths["outcome"] > 3.0 for look in found]
+    assert calibration.alarms(loud) == 1
+    assert not any(loud[:3])
+    told = calibration.rates(found, sliding)
+    assert told["parts"]["outcome"]["alarms"] >= 1
+    assert told["parts"]["data"]["floors_for_one_a_year"] == 1.0
 
 
-MONTHS = [(2022 + i // 12, i % 12 + 1) for i in range(24)]
+def test_less_than_a_year_of_looks_says_nothing_of_a_rate() -> None:
+    assert "too short" in calibration.rates([], calibration.Sliding())["reason"]
+
+
+TURN = 14
+MONTHS = [(2022 + i // 12, i % 12 + 1) for i in range(22)]
 
 
 def test_the_same_weeks_are_those_of_earlier_years_and_never_the_window_itself() -> None:

@@ -29,6 +29,7 @@ ALLOWED = {
         "how to authenticate at Ray, with a token of our own",
     ),
     "jobs/tune.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
+    "jobs/drift.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "oracle/cli": ({"datetime.now", "os.environ"}, "the edge: it hands the moment down"),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},

@@ -5,7 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 
-from oracle.store import Event, Experiment, Prediction, RaceResult, Scoring, race_key
+from oracle.store import (
+    Alert,
+    Check,
+    Event,
+    Experiment,
+    Prediction,
+    RaceResult,
+    Retraining,
+    Scoring,
+    race_key,
+)
 from oracle.store.experiments import fingerprint
 
 NOON = dt.datetime(2026, 5, 3, 12, 30, 15, 123456, tzinfo=dt.UTC)
@@ -90,3 +100,40 @@ def experiment(name: str = "t1", **changes: object) -> Experiment:
         "actor": "anna",
     }
     return Experiment(**{**given, **changes})  # type: ignore[arg-type]  # as the test says
+
+
+def check(check_id: str = "c1", **changes: object) -> Check:
+    given: dict[str, object] = {
+        "check_id": check_id,
+        "at": NOON,
+        "kind": "monitor",
+        "model_version": "3",
+        "reference": "model",
+        "races": 120,
+        "verdict": "drift",
+        "document": "{}",
+    }
+    return Check(**{**given, **changes})  # type: ignore[arg-type]  # as the test says
+
+
+def retraining(retraining_id: str = "n1", **changes: object) -> Retraining:
+    given: dict[str, object] = {
+        "retraining_id": retraining_id,
+        "event_id": f"event of {retraining_id}",
+        "at": NOON,
+        "cause": "{}",
+        "production": "3",
+    }
+    return Retraining(**{**given, **changes})  # type: ignore[arg-type]  # as the test says
+
+
+def alert(alert_id: str = "a1", **changes: object) -> Alert:
+    given: dict[str, object] = {
+        "alert_id": alert_id,
+        "at": NOON,
+        "kind": "drift",
+        "severity": "warning",
+        "title": "NDCG@3 fell",
+        "document": "{}",
+    }
+    return Alert(**{**given, **changes})  # type: ignore[arg-type]  # as the test says
