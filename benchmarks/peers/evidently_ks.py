@@ -1,11 +1,13 @@
-"""Evidently's data drift preset with the Kolmogorov-Smirnov test, in its own environment; prints the version.
+"""Evidently's data drift preset with the Kolmogorov-Smirnov test; prints its version and CPU seconds once loaded.
 
 python benchmarks/peers/evidently_ks.py REFERENCE CURRENT COLUMNS
 """
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from importlib.metadata import version
 
 import pandas as pd
@@ -14,7 +16,9 @@ from evidently.presets import DataDriftPreset  # type: ignore[import-not-found]
 
 if __name__ == "__main__":
     reference, current, count = sys.argv[1:]
+    began = time.process_time()
     names = [f"f{i:02d}" for i in range(int(count))]
     now, before = (pd.read_parquet(path, columns=names) for path in (current, reference))
     Report([DataDriftPreset(num_method="ks")]).run(now, before)
-    sys.stdout.write(version("evidently") + "\n")
+    told = {"version": version("evidently"), "cpu_seconds": time.process_time() - began}
+    sys.stdout.write(json.dumps(told) + "\n")

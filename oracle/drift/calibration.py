@@ -23,6 +23,8 @@ from oracle.settings import DriftPolicy
 
 PARTS = ("data", "prediction", "concept", "outcome")
 WEEKS_A_YEAR = 365.25 / 7.0
+LOUD = 0.2
+"""Share of the looks from which a column is worth a thought whether it should be judged at all."""
 LEAST_YEARS = 1.0
 """Years of looks below which an alarm rate says nothing."""
 
@@ -157,8 +159,17 @@ def rates(found: Sequence[Look], sliding: Sliding) -> dict[str, Any]:
         "years": years,
         **_rate([look.alarm for look in found], years),
         "parts": {part: _part(part, found, years) for part in PARTS},
+        "without_the_loudest": _without(
+            [n for n, rate in loud.items() if rate["share_of_looks"] >= LOUD], found, years
+        ),
         "features": dict(sorted(loud.items(), key=lambda item: -item[1]["share_of_looks"])),
     }
+
+
+def _without(names: Sequence[str], found: Sequence[Look], years: float) -> dict[str, Any]:
+    """Return the data part's rate as it would have been with some columns in `drift.ignore`."""
+    alarmed = [any(s >= 1.0 for n, s in look.features.items() if n not in names) for look in found]
+    return {"ignored": list(names), **_rate(alarmed, years)}
 
 
 def _part(part: str, found: Sequence[Look], years: float) -> dict[str, Any]:
@@ -227,7 +238,14 @@ def _advice(rated: Mapping[str, Mapping[str, Mapping[str, Any]]], policy: DriftP
     ours = next((s for s, c, n in measured if (c, n) == (policy.cluster, "before")), None)
     if ours is not None and share < ours:
         out.append(f"fewest looks in alarm: drift.cluster = {cluster!r} against {name} ({share:.0%}, now {ours:.0%})")
-    for part, found in rated.get(policy.cluster, {}).get("before", {}).get("parts", {}).items():
+    now = rated.get(policy.cluster, {}).get("before", {})
+    rest = now.get("without_the_loudest", {"ignored": []})
+    if rest["ignored"]:
+        out.append(
+            f"drift.ignore = {rest['ignored']} if you know of them: the other columns alarm "
+            f"{rest['alarms_per_year']:.1f} times a year, in {rest['share_of_looks']:.0%} of the looks"
+        )
+    for part, found in now.get("parts", {}).items():
         factor = found["floors_for_one_a_year"]
         if factor > 1.0 and part != "concept":
             out.append(
