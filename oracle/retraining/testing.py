@@ -101,12 +101,13 @@ def on_live_traffic(work: Work) -> Outcome:
             there = conduct.begin(store, _plan(work, name), ACTOR)
         except NeverEnds as error:
             if policy.live == "always":
-                return Over("rejected", f"live test: {error}", {"decision": "none", "causes": [str(error)]})
-            return _without(work, str(error))
+                return Over("rejected", f"live test: {error.what}", {"decision": "none", "causes": [str(error)]})
+            return _without(work, error.what)
         except ExperimentExists as error:
+            taken = f"{error.what} ({error.value})"
             if work.now - work.began_at < policy.test_days * DAY:
-                return Waiting("testing", f"no place for a live test: {error}")
-            return _crowded(work, str(error))
+                return Waiting("testing", f"no place for a live test: {taken}")
+            return _crowded(work, taken)
         work.mark("live_ab.begun")
     store.retrainings.update(work.id, experiment=name)
     return _looked(work, there)
@@ -164,11 +165,12 @@ def _looked(work: Work, there: Experiment) -> Outcome:
 def _without(work: Work, why: str) -> Outcome:
     """Go on without a live test, where what is known already is enough."""
     decision, policy = work.done[REPLAY_AB]["decision"], work.settings.candidate
-    document = {"decision": "none", "causes": [why]}
+    document, validated = {"decision": "none", "causes": [why]}, work.done[VALIDATE]
     if policy.evidence == "better" and decision != "ship":
-        return Over("rejected", f"no live test ({why}), and the instant replay does not say ship", document)
-    if work.done[VALIDATE]["outcome"] != "pass" and decision != "ship":
-        return Over("rejected", f"no live test ({why}), and not enough evidence without one", document)
+        return Over("rejected", f"the instant replay does not say ship; no live test: {why}", document)
+    if validated["outcome"] != "pass" and decision != "ship":
+        causes = "; ".join(validated.get("causes", ()))
+        return Over("rejected", f"not enough evidence: {causes}; no live test: {why}", document)
     return Done(document)
 
 
