@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import orjson
+import pandas as pd
 
 from oracle import settings
 from oracle.data.dataset import Dataset
@@ -58,16 +59,15 @@ def _store(home: Path) -> str:
     return f"sqlite:///{home / 'oracle.db'}"
 
 
-def history_before(data: str, first: dt.date, home: Path) -> Path:
+def history_before(frame: pd.DataFrame, first: dt.date, home: Path) -> Path:
     """Return a dataset under the home with the races before a date, written where it is not there yet.
 
     Raises:
-        NoSuchDataset: there is no dataset.
-        NotEnoughData: it has no race before that date.
+        NotEnoughData: there is no race before that date.
     """
     before = home / DATA
     if not Dataset(before).exists():
-        frame = Dataset(data).read(end=first - dt.timedelta(days=1))
+        frame = frame[frame["date"] < pd.Timestamp(first)]
         if frame.empty:
             raise NotEnoughData(
                 "there is no race before the replay to train on",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from oracle import store as stores
 from oracle.data.dataset import Dataset
@@ -28,7 +29,7 @@ from oracle.replay.play import Clockwork, Played, play
 from oracle.replay.record import Record, Terms
 from oracle.replay.timeline import Event, retrainings, timeline
 from oracle.replay.told import Race, races_of
-from oracle.replay.walk import walked
+from oracle.replay.walk import history, walked
 from oracle.settings import Settings
 from oracle.store import Store
 from oracle.tracking.connection import connect
@@ -94,8 +95,9 @@ def replay(wanted: Wanted, progress: Progress, tend: Tend = Maintained) -> Repla
     own = parts.own_settings(home, wanted.cooldown_days)
     clockwork = Clockwork(dict(kept.seconds))
     with clockwork.spent("reading"):
-        before = parts.history_before(wanted.data, wanted.first, home)
-        races = races_of(Dataset(wanted.data).read(start=wanted.first, end=wanted.last), odds=wanted.odds)
+        frame = history(wanted.data, wanted.last, own.check)
+        before = parts.history_before(frame, wanted.first, home)
+        races = races_of(frame[frame["date"] >= pd.Timestamp(wanted.first)], odds=wanted.odds)
     if not races:
         raise BadInput("no race lies in that stretch", value=f"{wanted.first} to {wanted.last}")
     with clockwork.spent("first training"):
@@ -107,7 +109,7 @@ def replay(wanted: Wanted, progress: Progress, tend: Tend = Maintained) -> Repla
         loop = tend(own, store, before, progress)
         played = _played(wanted, races, home, kept, loop, store, clockwork, progress)
         with clockwork.spent("report"):
-            told = _told(wanted, own, kept, store, played, progress)
+            told = _told(wanted, frame, own, kept, store, played, progress)
         seconds = {name: round(value, 1) for name, value in clockwork.seconds.items()}
         told.document["seconds"] = seconds | {"total": round(sum(clockwork.seconds.values()), 1)}
         return told
@@ -181,6 +183,7 @@ def _pauses(speed: float | None, first: dt.datetime) -> Callable[[Moment], None]
 
 def _told(
     wanted: Wanted,
+    frame: pd.DataFrame,
     own: Settings,
     kept: Record,
     store: Store,
@@ -191,7 +194,7 @@ def _told(
     first = resolve(tracking, str(kept.first_version))
     model = RaceModel.load(download(tracking, first, own.root / "models"))
     how = model.about.overround
-    cards, ran = walked(wanted.data, wanted.first, wanted.last, how, progress, odds=wanted.odds)
+    cards, ran = walked(frame, wanted.first, how, progress, odds=wanted.odds)
     began = dt.datetime.combine(wanted.first, dt.time(), dt.UTC) - dt.timedelta(days=1)
     found = outcome(cards, ran, store.predictions.between(), model, own.evaluation)
     leaks = leak.check(leak.fingerprints(cards), store.predictions.between(), store.scorings.between())

@@ -54,7 +54,7 @@ def timeline(store: Store, began: dt.datetime) -> list[Event]:
 def _of(retraining: Retraining) -> list[Event]:
     told = orjson.loads(retraining.cause)
     cause = told.get("causes") if isinstance(told, dict) else told
-    begun = Event(retraining.at, "retraining", _short(cause), of=retraining.retraining_id)
+    begun = Event(retraining.at, "retraining", _why(cause), of=retraining.retraining_id)
     if retraining.ended_at is None:
         return [begun]
     if retraining.status == "promoted":
@@ -73,12 +73,13 @@ def _kinds(document: str) -> str:
     return ", ".join(kinds or ["drift"]) + (f" ({', '.join(causes[:3])})" if causes else "")
 
 
-def _short(cause: object) -> str:
-    if isinstance(cause, dict):
-        return "; ".join(f"{name}: {why}" for name, why in cause.items())
-    if isinstance(cause, list):
-        return "; ".join(_short(each) if isinstance(each, dict | list) else str(each) for each in cause)
-    return str(cause)
+def _why(causes: object) -> str:
+    """Return what spoke for a retraining."""
+    if not isinstance(causes, list):
+        return str(causes)
+    told = [each for each in causes if isinstance(each, dict)]
+    speaking = [str(each.get("why")) for each in told if each.get("says") == "for"]
+    return "; ".join(speaking or [str(each) for each in causes])
 
 
 def retrainings(store: Store) -> list[dict[str, Any]]:

@@ -8,19 +8,43 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from oracle.data.check import check
 from oracle.data.dataset import Dataset
+from oracle.data.sources.base import Batch
 from oracle.ensemble.race_model import FEATURE_SET
 from oracle.features import build
 from oracle.features.matrix import RaceMatrix
 from oracle.features.races import from_frame
 from oracle.progress import Progress
+from oracle.settings import CheckPolicy
 
 CARD = "card of "
 """Before the id of a race that stands in the walk a second time, as a card: read and not learned from."""
 
 
+def history(data: str, last: dt.date, policy: CheckPolicy) -> pd.DataFrame:
+    """Return the races of a dataset through a date as `POST /v1/results` accepts them, in their order.
+
+    A dataset that was ingested comes back as it is; one from elsewhere, such as a simulated one, may hold what the
+    rules of racing refuse, and serving and training would then not know the same.
+
+    Raises:
+        NoSuchDataset: there is no dataset.
+    """
+    rows = Dataset(data).read(end=last)
+    batch = Batch(
+        rows=rows,
+        raw=pd.DataFrame(index=range(len(rows))),
+        file=pd.Series([data] * len(rows), dtype="str"),
+        line=pd.Series(np.arange(1, len(rows) + 1)),
+        reason=pd.Series([None] * len(rows), dtype=object),
+    )
+    afterwards = dt.datetime.combine(last, dt.time(), dt.UTC) + dt.timedelta(days=2)
+    return check(batch, afterwards, policy).accepted
+
+
 def walked(
-    data: str, first: dt.date, last: dt.date, overround: str, progress: Progress, *, odds: bool
+    frame: pd.DataFrame, first: dt.date, overround: str, progress: Progress, *, odds: bool
 ) -> tuple[RaceMatrix, RaceMatrix]:
     """Return the races of a stretch with the features that their cards have, and with those they have with odds.
 
@@ -28,9 +52,8 @@ def walked(
     are those of the race in a training, past odds included.
 
     Args:
-        data: Path of the dataset.
+        frame: The whole history through the stretch.
         first: First date of the stretch.
-        last: Last one.
         overround: How the margin is taken out of the odds.
         progress: Told of each chunk.
         odds: Whether the cards carry the dataset's odds: then both are the same.
@@ -38,7 +61,6 @@ def walked(
     Returns:
         Two matrices of the same races in the same order.
     """
-    frame = Dataset(data).read(end=last)
     inside = frame["date"] >= pd.Timestamp(first)
     cards = frame[inside].assign(race_id=CARD + frame.loc[inside, "race_id"])
     if not odds:

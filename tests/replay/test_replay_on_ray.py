@@ -22,9 +22,9 @@ FIRST, FLIPS = dt.date(2015, 2, 6), dt.date(2015, 2, 10)
 RACES = 1100
 """Up to the 20th of February."""
 QUICK = {
-    "ORACLE_CANDIDATE__HOLDOUT_DAYS": "4",
+    "ORACLE_CANDIDATE__HOLDOUT_DAYS": "6",
     "ORACLE_CANDIDATE__LIVE": "never",
-    "ORACLE_CANDIDATE__MIN_MEETINGS": "4",
+    "ORACLE_RETRAINING__ON": '["prediction", "concept", "outcome"]',
 }
 
 
@@ -32,11 +32,11 @@ QUICK = {
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `oracle replay --json` printed, and its page."""
     folder = tmp_path_factory.mktemp("replay")
-    shocks = [Shock("draw_effect", dt.date(2015, 1, 1), 6.0), Shock("draw_effect", FLIPS, -1.0)]
+    shocks = [Shock("draw_effect", dt.date(2015, 1, 1), 12.0), Shock("draw_effect", FLIPS, -1.0)]
     with Dataset(folder / "world").writing() as writer:
         for block in simulate(RACES, seed=7, shocks=shocks, block_months=3):
             writer.append(block.runners)
-    words = ["replay", "--data", "world", "--from", str(FIRST), "--every", "5", "--cooldown", "30", "--asks", "2"]
+    words = ["replay", "--data", "world", "--from", str(FIRST), "--every", "4", "--cooldown", "30", "--asks", "2"]
     words += [
         "--recipe",
         str(REPOSITORY / "scripts/demo_recipe.json"),
@@ -67,9 +67,11 @@ def test_every_race_was_served_with_the_features_of_a_training(told: dict[str, A
 
 def test_the_flip_is_noticed_and_a_retraining_follows_from_it(told: dict[str, Any]):
     alarms = [event for event in told["events"] if event["kind"] == "alarm"]
-    assert any(event["at"] > str(FLIPS) for event in alarms)
+    assert any("concept" in event["what"] for event in alarms if event["at"] > str(FLIPS))
     [first, *_] = told["retrainings"]
     assert first["at"] > str(FLIPS)
+    why = [event["what"] for event in told["events"] if event["kind"] == "retraining"]
+    assert "prediction drift: " in why[0] or "concept drift: decay" in why[0]
     assert {step["step"] for step in first["steps"]} >= {"snapshot", "train", "validate"}
     assert first["status"] in ("promoted", "rejected"), first["reason"]
     assert told["trouble"] == []
