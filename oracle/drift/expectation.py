@@ -40,8 +40,9 @@ def expected_ndcg(
         discount: How much less win probabilities say of the later places.
 
     >>> from oracle.ranking.races import offsets_of
+    >>> # the winner is certain, the order behind it is not
     >>> expected_ndcg([3.0, 2.0, 1.0], [1.0, 0.0, 0.0], offsets_of([3])).round(3).tolist()
-    [0.993]
+    [0.986]
     """
     score, win = as_floats(score), np.maximum(as_floats(win), SMALLEST)
     offsets = as_offsets(offsets, win.size)

@@ -35,6 +35,8 @@ class Part:
     """`drift`, `no drift` or `could not measure`."""
     cause: str = ""
     """Why it says so, in a sentence."""
+    share: float = 1.0
+    """How much of what was measured drifted: of the columns, where it is data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,9 @@ def _of_drift(kind: Kind) -> Rule:
             return Cause(f"{kind}_drift", "unknown", f"{kind} drift could not be measured{why}")
         if kind not in policy.on:
             return Cause(f"{kind}_drift", "quiet", f"{kind} drift{why}; retraining.on does not name it")
+        if kind == "data" and part.share < policy.data_share:
+            few = f"{part.share:.0%} of the columns, retraining.data_share is {policy.data_share:.0%}"
+            return Cause(f"{kind}_drift", "quiet", f"{kind} drift{why}; {few}")
         return Cause(f"{kind}_drift", "for", f"{kind} drift{why}")
 
     return rule

@@ -213,6 +213,9 @@ class RetrainingPolicy(Policy):
         ("data", "prediction", "concept", "outcome"),
         description="Kinds of drift that start a retraining; the others are alarms only.",
     )
+    data_share: float = Field(
+        0.25, ge=0, le=1, description="Share of the measured columns that must drift before data drift starts one."
+    )
     every_days: float | None = Field(
         None, gt=0, description="Days after which a training is due anyway; off unless set."
     )

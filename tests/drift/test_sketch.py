@@ -77,6 +77,13 @@ def test_a_written_sketch_is_read_as_it_was_with_and_without_its_grid() -> None:
         Sketch.from_bytes(b"PAR1")
 
 
+def test_a_written_grid_keeps_the_order_of_its_columns() -> None:
+    table = pa.table({"z": [3.0, 1.0, 2.0], "a": ["x", "y", "x"], "m": [0.5, 0.5, 0.1]})
+    one = grid.of_sample(table, layout(table.schema))
+    read = grid.Grid.from_bytes(one.to_bytes())
+    assert (list(read.columns), read.slices, read.digest) == (["z", "a", "m"], one.slices, one.digest)
+
+
 def test_sketches_on_different_grids_do_not_add() -> None:
     other = grid.of_sample(TABLE.slice(60, 40), LAYOUT)
     with pytest.raises(BadInput, match="different grids"):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracle.retraining.evidence import parts_of
 from oracle.retraining.trigger import (
     DRIFT,
     KINDS,
@@ -58,6 +59,20 @@ def test_drift_that_the_policy_does_not_name_is_an_alarm_only(kind: Kind):
     decision = decide(drifting(kind), policy, NOW)
     assert decision.decision == "ignore"
     assert "retraining.on does not name it" in decision.sentence
+
+
+def test_data_drift_of_a_few_columns_is_an_alarm_only():
+    """Prize money is raised and the going is the weather's: something always moves."""
+    few, many = (replace(QUIET, drift={**QUIET.drift, "data": Part(DRIFT, "prize", s)}) for s in (0.24, 0.25))
+    assert decide(many, POLICY, NOW).decision == "retrain"
+    decision = decide(few, POLICY, NOW)
+    assert decision.decision == "ignore"
+    assert "24% of the columns, retraining.data_share is 25%" in decision.sentence
+
+
+def test_the_share_of_the_columns_is_that_of_the_measured_ones():
+    report = {"verdict": "drift", "cause": "2 of 12 columns", "tested": 8, "drifted": ["prize", "going"]}
+    assert parts_of({"data": report})["data"] == Part(DRIFT, "2 of 12 columns", 0.25)
 
 
 def test_a_quiet_day_is_ignored_and_says_why():

@@ -92,7 +92,7 @@ def test_a_version_that_loads_and_cannot_answer_never_replaces_one_that_can(
     slot = Slot(Shelf({"1": model, "2": replace(model)}), store.results, now=lambda: NOON, warm=True)
     slot.follow(Target(version="1"))
 
-    def raises(_: Any) -> None:
+    def raises(_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(type(model), "warm", raises)
