@@ -192,6 +192,7 @@ def test_a_good_file_is_taken_in(name, tmp_path, capfd):
     assert len(Dataset(tmp_path / "d").read()) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "content"), list(cases()))
 def test_a_broken_file_ends_with_one_document_and_no_traceback(name, content, tmp_path, capfd):
     file = tmp_path / NAMES.get(name, "broken.csv")

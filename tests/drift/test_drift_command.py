@@ -14,6 +14,8 @@ from oracle.cli import output
 from oracle.cli.app import app
 from tests.drift.invented import races
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def past(tmp_path: Path) -> str:

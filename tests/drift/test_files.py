@@ -163,6 +163,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
     rows = 1 << 17
     table = pa.table({"race_id": np.arange(rows) // 10, **{f"f{i}": CHANCE.normal(size=rows) for i in range(8)}})

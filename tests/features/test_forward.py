@@ -84,6 +84,7 @@ def voided(table: pd.DataFrame) -> pd.DataFrame:
 TELLINGS = {"as it was": lambda table: table, "corrected": corrected, "void": voided}
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.data())
 def test_any_order_any_batches_and_any_corrections_end_in_the_state_of_one_walk(data: st.DataObject) -> None:

@@ -170,6 +170,7 @@ def _given(command: Any, but: Any) -> list[str]:
     return words
 
 
+@pytest.mark.slow
 def test_every_wrong_command_line_ends_with_2_and_one_document(oracle_home: Path) -> None:
     """In one process of its own, since `run` takes standard output for itself."""
     script = f"""

@@ -16,6 +16,8 @@ from oracle.tracking.connection import Tracking
 from oracle.tracking.runs import run
 from tests.registry.cards import CARD
 
+pytestmark = pytest.mark.slow
+
 FACTS = ModelFacts(("lambdarank", "logit"), "log_pool", "h1", "form@1", "d1", "c1")
 NAMES = (f"model-{i}" for i in itertools.count())
 

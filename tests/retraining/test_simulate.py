@@ -114,7 +114,7 @@ def test_a_schedule_is_kept_and_a_policy_that_never_fires_gains_nothing():
     assert found["all"]["ndcg_at_3_gain"]["frozen"]["mean"] == 0.0
 
 
-@pytest.mark.cluster
+@pytest.mark.slow
 def test_the_future_changes_nothing_that_was_decided_before_it(monkeypatch: pytest.MonkeyPatch):
     """With real trainings and real checks of drift, which take their seconds."""
     monkeypatch.setattr(families, "FAMILIES", small.QUICK)

@@ -27,6 +27,8 @@ from tests.ensemble import small
 from tests.models import world
 from tests.training.commands import environment
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = Staking(Flat(min_edge=-1.0), Bets(), Terms(), Purse())
 SETTINGS = Settings()
 

@@ -25,6 +25,8 @@ from oracle.training.honest import honesty, refuse
 from tests.ensemble import small
 from tests.models import world
 
+pytestmark = pytest.mark.slow
+
 OPEN = Settings(gate=GatePolicy(min_ndcg_at_3=0.97))
 
 

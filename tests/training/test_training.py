@@ -26,6 +26,8 @@ from tests.ensemble import small
 from tests.models import world
 from tests.tracking.stores import fresh_home
 
+pytestmark = pytest.mark.slow
+
 NAMED = {"ndcg_at_3", "ndcg_at_5", "mrr", "map", "pseudo_r2", "log_loss", "ece"}
 MEMBERS = {*SHIPPED.form.members, "market", *SHIPPED.market.members}
 

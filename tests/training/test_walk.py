@@ -15,6 +15,8 @@ from oracle.training.walk import walk
 from tests.ensemble import small
 from tests.models import world
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Settings()
 
 

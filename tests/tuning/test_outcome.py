@@ -17,6 +17,7 @@ ASKED = {"id": "x", "trials": 4, "seed": 7, "dataset": "abc"}
 VARYING = ("id", "trials")
 
 
+@pytest.mark.slow
 def test_every_member_that_was_tried_gets_its_pictures() -> None:
     spaces = {n: SPACES[n] for n in ("win", "market_logit", "conditional_logit")}
     told: list[Told] = []

@@ -50,6 +50,7 @@ def test_a_sweep_of_other_races_is_refused_before_anything_is_started(
     assert (caught.value.value, caught.value.allowed) == ("this one", "another")
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_2_and_one_document_where_there_is_nothing_to_resume(tmp_path: Path) -> None:
     done = oracle(tmp_path, "tune", "--json", "--data", tmp_path / "nowhere", "--resume")
     assert (done.code, done.document["error"]["message"]) == (2, "there is no sweep to resume")
