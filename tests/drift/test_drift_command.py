@@ -69,6 +69,21 @@ def test_a_window_is_cut_by_date_and_compared_with_what_was_before_or_with_the_s
     assert same["current"]["last"] == "2024-03-14"
 
 
+def test_a_kept_reference_says_the_same_and_is_not_read_again(oracle: Any, past: str, tmp_path: Path) -> None:
+    one, moved, kept = f"{past}/2022.parquet", f"{past}/2024.parquet", str(tmp_path / "reference.sketch")
+    _, first = oracle("--reference", one, "--current", moved, "--keep", kept)
+    Path(one).unlink()
+    code, again = oracle("--reference", kept, "--current", moved)
+    assert code == 10
+    for part in ("features", "causes", "prediction", "concept", "outcome", "reference", "current", "max_ks_error"):
+        assert again[part] == first[part], part
+    Path(kept).write_bytes(b"PAR1")
+    code, told = oracle("--reference", kept, "--current", moved)
+    assert (code, told["error"]["value"]) == (2, kept)
+    code, told = oracle("--reference", moved, "--current", moved, "--keep", str(tmp_path / "nowhere" / "r.sketch"))
+    assert code == 2
+
+
 def test_what_cannot_be_compared_ends_with_2_and_says_what_to_do(oracle: Any, past: str) -> None:
     code, told = oracle("--current", past)
     assert (code, told["error"]["allowed"]) == (2, "--reference A --current B")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from oracle.drift.verdict import Report
 
 ALARM = 10
-_REFERENCE = "Parquet (a file, a folder, a pattern), a dataset, or same-weeks: those weeks of earlier years."
+_REFERENCE = "Parquet (a file, a folder, a pattern), a dataset, same-weeks (of earlier years), or a kept .sketch."
 
 
 def check(
@@ -40,6 +40,10 @@ def check(
     address: Annotated[
         str | None, typer.Option(metavar="RAY", help="Count on the Ray at this address; local: on one of our own.")
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.sketch", help="Keep the reference as counted, for the next check."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as a page with pictures.")] = None,
     json: Json = False,
 ) -> None:
@@ -54,12 +58,15 @@ def check(
         raise BadInput("two windows are compared", allowed="--reference A --current B", next_step="oracle drift --help")
     if html is not None and not html.parent.is_dir():
         raise BadInput("there is no folder for the page", value=str(html), allowed="a file in a folder that is there")
+    if keep is not None and (keep.suffix != ".sketch" or not keep.parent.is_dir()):
+        allowed = "a file that ends in .sketch, in a folder that is there"
+        raise BadInput("no reference can be kept there", value=str(keep), allowed=allowed)
     from oracle.cli.drift.windows import Asked, compared  # here, so that `oracle --help` does not wait for numba
     from oracle.drift import report as room
 
     began = time.perf_counter(), time.process_time()
     policy = load().drift
-    asked = Asked(reference, current, history, _day("--since", since), _day("--until", until), cluster, address)
+    asked = Asked(reference, current, history, _day("--since", since), _day("--until", until), cluster, address, keep)
     found, elsewhere = compared(asked, policy, bars)
     found = found.timed(round(time.perf_counter() - began[0], 3), round(time.process_time() - began[1] + elsewhere, 3))
     if html is not None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from oracle.drift import files
@@ -18,7 +19,7 @@ from oracle.drift.racing import RaceSums
 from oracle.drift.season import EPOCH, same_weeks
 from oracle.drift.sketch import Sketch
 from oracle.drift.verdict import CLUSTERS, Report, cluster_of, compare
-from oracle.errors import NotEnoughData
+from oracle.errors import BadInput, NotEnoughData, UnreadableFile
 from oracle.progress import Progress
 from oracle.settings import DriftPolicy
 from oracle.tuning import cluster
@@ -26,6 +27,8 @@ from oracle.tuning import cluster
 SAME_WEEKS = "same-weeks"
 LOCAL = "local"
 """In place of an address: a Ray of our own, which ends with the command."""
+KEPT = ".sketch"
+"""Ending of a reference that was counted before and is not read again."""
 ROWS = 1 << 17
 
 Counted = Callable[[Files, Grid | None, Layout, Keep | None], Sketch]
@@ -36,13 +39,15 @@ class Asked:
     """What the user named."""
 
     reference: str
-    """Paths, or `same-weeks`."""
+    """Paths, `same-weeks`, or a file of `--keep`."""
     current: str
     history: str | None = None
     since: dt.date | None = None
     until: dt.date | None = None
     cluster: str | None = None
     address: str | None = None
+    keep: Path | None = None
+    """Where the sketch of the reference is to be kept."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -64,9 +69,25 @@ def compared(asked: Asked, policy: DriftPolicy, progress: Progress) -> tuple[Rep
 
 def _compared(asked: Asked, policy: DriftPolicy, counted: Counted) -> Report:
     policy, column = _clustered(asked.cluster, policy)
-    now, past = find(asked.current), find(_past(asked))
+    now = find(asked.current)
     cut = asked.since is not None or asked.until is not None
     keep = _between(asked.since, asked.until) if cut else None
+    if asked.reference.endswith(KEPT):
+        reference = _read(Path(asked.reference))
+        columns = layout(now.schema, cluster=reference.layout.cluster)
+    else:
+        reference = _reference(asked, now, keep, policy, column, counted)
+        columns = _layout(now, policy, column)
+    if asked.keep is not None:
+        _write(asked.keep, reference)
+    return compare(reference, counted(now, reference.grid, columns, keep), policy)
+
+
+def _reference(
+    asked: Asked, now: Files, keep: Keep | None, policy: DriftPolicy, column: str | None, counted: Counted
+) -> Sketch:
+    """Return the window that is compared with, read and counted."""
+    past = find(_past(asked))
     if asked.reference == SAME_WEEKS:
         first, last = _days(now, Reading(_layout(now, policy, column), False, keep))
         before: Keep | None = _same(first, last, policy.season_weeks)
@@ -79,8 +100,31 @@ def _compared(asked: Asked, policy: DriftPolicy, counted: Counted) -> Report:
             value=_past(asked),
             next_step="name one that reaches further back with --history",
         )
-    current = counted(now, reference.grid, _layout(now, policy, column), keep)
-    return compare(reference, current, policy)
+    return reference
+
+
+def _read(file: Path) -> Sketch:
+    """Return a reference that was kept: a model's own, or one of `--keep`."""
+    try:
+        return Sketch.from_bytes(file.read_bytes(), counter=RaceSums)
+    except (OSError, BadInput) as error:
+        raise UnreadableFile(
+            f"no reference can be read: {error}",
+            value=str(file),
+            allowed="a file that --keep wrote, or reference/form.sketch of a model",
+            next_step="count it anew: oracle drift --reference A --current B --keep FILE.sketch",
+        ) from error
+
+
+def _write(file: Path, reference: Sketch) -> None:
+    """Keep a reference under its name, whole or not at all."""
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        partial.write_bytes(reference.to_bytes())
+        partial.replace(file)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadInput(f"the reference cannot be kept: {reason}", value=str(file)) from error
 
 
 def _past(asked: Asked) -> str:
