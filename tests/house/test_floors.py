@@ -33,6 +33,7 @@ FLOORS: dict[str, int] = {
     "oracle.ranking": 1,
     "oracle.staking": 1,
     "oracle.leakage": 1,
+    "oracle.governance": 1,
     **dict.fromkeys(
         (
             f"oracle.drift.{n}"
