@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import orjson
 
-from oracle.governance.privacy import fold, found, masked
+from oracle.governance.privacy import certain, fold, found, mask, masked
 
 SIGNS = b"@%\\"
 KEPT = b'": ' + SIGNS
@@ -80,3 +80,13 @@ def masked_json(text: str) -> str:
     document = orjson.loads(text)
     clean = masked(document)
     return text if clean == document else orjson.dumps(clean).decode()
+
+
+def kept(text: str) -> str:
+    """Return a text as it may be kept: masked, where a glance does not show that there is nothing to mask."""
+    return text if b'"' not in (said := text.encode("utf-8", "surrogatepass")) and ordinary(said) else mask(text)
+
+
+def kept_id(text: str) -> str:
+    """Return an id as it may be kept: masked where it certainly is none."""
+    return text if kept(text) is text or not certain(text) else mask(text)
