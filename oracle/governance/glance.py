@@ -90,3 +90,13 @@ def kept(text: str) -> str:
 def kept_id(text: str) -> str:
     """Return an id as it may be kept: masked where it certainly is none."""
     return text if kept(text) is text or not certain(text) else mask(text)
+
+
+def kept_value(text: str) -> str:
+    """Return a value as it may be kept, which may be JSON, and then stays JSON."""
+    if text[:1] in ("{", "["):
+        try:
+            return masked_json(text)
+        except orjson.JSONDecodeError:
+            pass
+    return kept(text)

@@ -29,8 +29,8 @@ sqlite:////home/you/.equine-oracle/oracle.db | models:/equine-oracle@production
 http://127.0.0.1:8000/v1/predict | v1.2.3 | 10.0.0.1:8265 | Baker Street | Via Sistina 3 | Penny Lane
 12 Grand Parade Handicap | 2 Grand Avenue Stakes (Group 3) | The Park Lane Chase (Class 2) | Class C4 3YO
 Class 3 | C+3 | Race 4 R12 B2 | Camino Rock | Pride Of Place | Won 3 of 12 by 2 lengths
-20 kills during 20 minutes | 3歳以上1勝クラス | 障害3歳以上未勝利 | 東京 芝1600m | Silver Lining (IRE) 17 5-11 | horse@5.50
-tip@12/1 | git@github.com:owner/name.git | equine-oracle/3 | 0123456 | 00012345678 | 372098100012341
+20 kills during 20 minutes | 3歳以上1勝クラス | 障害3歳以上未勝利 | 東京 芝1600m | Silver Lining (IRE) 17 5-11
+horse@5.50 | tip@12/1 | git@github.com:owner/name.git | equine-oracle/3 | 0123456 | 00012345678 | 372098100012341
 seed=20250101 trees=300 | numpy==2.4.6""",
 )
 PERSONAL = (
