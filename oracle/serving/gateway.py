@@ -232,7 +232,7 @@ class Gateway:
     def _asked(self, card: Read, caller: Caller, routing: InForce, raw: bytes) -> Asked:
         unit = caller.user or card.race
         arm = CONTROL if routing.experiment is None else assigned(routing, unit, self._position, arm_of)
-        name = caller.prediction_id(raw, card.body) or self._new_id()
+        name = caller.prediction_id(raw, card.body, self.kit.key) or self._new_id()
         return Asked(card, caller, unit, arm, routing, name)
 
     def _position(self, experiment: str, unit: str) -> float:

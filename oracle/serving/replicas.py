@@ -14,6 +14,7 @@ from typing import Any
 from oracle import store
 from oracle.experiment import conduct
 from oracle.features.matrix import RaceMatrix
+from oracle.governance import logs
 from oracle.race import RaceCard
 from oracle.ranking.races import Floats
 from oracle.serving import http, turned_away
@@ -68,6 +69,7 @@ class GatewayProcess:
         peers: Callable[[], int] = lambda: 1,
         tasks: Tasks | None = None,
     ) -> None:
+        logs.install()
         serving = wiring.settings.serving
         timeout = serving.treatment_timeout_ms / 1000
         tally = Tally()
@@ -151,6 +153,7 @@ class ChallengerProcess:
     """
 
     def __init__(self, wiring: Wiring, arm: str) -> None:
+        logs.install()
         self._store = store.open(wiring.settings)
         self._arm, self._slots = arm, wiring.settings.serving.challengers
         slot = Slot(Registered(wiring.settings), self._store.results, now=_now, warm=True)
@@ -190,6 +193,7 @@ class MemberProcess:
     """
 
     def __init__(self, wiring: Wiring, name: str) -> None:
+        logs.install()
         self.member = Member(name, Registered(wiring.settings))
         self._background = Background(self.member.look, name="versions", every=0.1)
         self._background.start()

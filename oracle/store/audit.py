@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from oracle.governance.audit import Entry, Head, Link, Outcome, linked
+from oracle.governance.glance import kept_id
 from oracle.governance.verification import Unreadable
 from oracle.store.database import Database
 from oracle.store.governed import AUDIT
-from oracle.store.tables import reader
+from oracle.store.tables import Masked, reader
 
 T = TypeVar("T")
 
@@ -125,8 +126,10 @@ class Audit:
 def within(connection: sa.Connection, entry: Entry) -> Link:
     """Write an entry in a transaction that is under way, and return its link.
 
-    The transaction must have been begun `in_order`: two writers who read one head would both be its next.
+    The transaction must have been begun `in_order`: two writers who read one head would both be its next. What the
+    entry holds of a person is masked first: the hash covers what is kept.
     """
+    entry = _clean(entry)
     known = connection.execute(sa.select(*_CHAIN, *_COLUMNS).where(AUDIT.c.entry_id == entry.entry_id)).first()
     if known is not None:
         return _link(known)
@@ -134,6 +137,12 @@ def within(connection: sa.Connection, entry: Entry) -> Link:
     told = {column.name: getattr(entry, column.name) for column in _COLUMNS}
     connection.execute(sa.insert(AUDIT).values(position=link.position, previous=link.previous, hash=link.hash, **told))
     return link
+
+
+def _clean(entry: Entry) -> Entry:
+    masks = {c.name: c.type.how for c in _COLUMNS if isinstance(c.type, Masked)} | {"actor": kept_id}
+    clean: dict[str, Any] = {n: how(getattr(entry, n)) for n, how in masks.items() if getattr(entry, n) is not None}
+    return replace(entry, **clean)
 
 
 def _head(connection: sa.Connection) -> Head:

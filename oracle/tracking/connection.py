@@ -135,10 +135,10 @@ def connect(settings: Settings) -> Tracking:
     uri = settings.tracking_uri
     _check_address(uri)
     load_mlflow()
-    from mlflow.tracking import MlflowClient
+    from oracle.tracking.client import MaskingClient
 
     with _alone(uri), quiet(), reaching(uri):
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client = MaskingClient(tracking_uri=uri, registry_uri=uri)
         experiment = _experiment(client, settings.tracking.experiment, _artifacts(settings, uri))
     return Tracking(client, uri, experiment, settings.tracking.model_name, settings.tracking.alias)
 

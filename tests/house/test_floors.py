@@ -21,7 +21,6 @@ REPOSITORY = Path(__file__).parents[2]
 FLOORS: dict[str, int] = {
     # 0: the words, and what every floor may know
     **dict.fromkeys(("oracle", "oracle.race", "oracle.errors", "oracle.settings", "oracle.progress"), 0),
-    "oracle.process": 0,
     "oracle.compiled": 0,
     # 1: values in, values out
     **dict.fromkeys(
@@ -34,6 +33,7 @@ FLOORS: dict[str, int] = {
     "oracle.staking": 1,
     "oracle.leakage": 1,
     "oracle.governance": 1,
+    "oracle.process": 1,
     **dict.fromkeys(
         (
             f"oracle.drift.{n}"
@@ -95,7 +95,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
-    **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
+    **dict.fromkeys((f"oracle.tracking.{name}" for name in ("client", "connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("acts", "subject", "world", "record", "local", "authority")), 3),
     "oracle.cluster": 3,
