@@ -26,6 +26,7 @@ NOON = dt.datetime(2026, 5, 3, 12, 30, tzinfo=dt.UTC)
 
 
 def entry(name: str, number: int) -> Entry:
+    """Return an entry of the size of a real one."""
     return Entry(
         entry_id=f"{name}-{number}",
         at=NOON + dt.timedelta(milliseconds=number),
@@ -52,6 +53,7 @@ def append(uri: str, name: str, count: int) -> float:
 
 
 def appends(uri: str, kind: str, writers: int, count: int) -> dict[str, object]:
+    """Return how fast several writers append to one trail."""
     pool: Executor = (
         ThreadPoolExecutor(writers)
         if kind == "threads"
@@ -73,6 +75,7 @@ def appends(uri: str, kind: str, writers: int, count: int) -> dict[str, object]:
 
 
 def endless(count: int) -> Iterator[Link]:
+    """Yield a sound chain that nobody keeps."""
     head = Head()
     for number in range(count):
         link = linked(head, entry("e", number))
