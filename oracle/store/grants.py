@@ -116,7 +116,7 @@ def apply(database: Database, roles: Roles) -> tuple[str, ...]:
 
 
 def planned(database: Database, roles: Roles) -> tuple[str, ...]:
-    """Return the statements for this database.
+    """Return the statements for this database; what a role owns is taken from it first: an owner may do everything.
 
     Raises:
         BadSetting: the store is a file of SQLite, which has no roles.
@@ -127,8 +127,13 @@ def planned(database: Database, roles: Roles) -> tuple[str, ...]:
             value=database.shown,
             next_step="take PostgreSQL: store.uri (ORACLE_STORE__URI)",
         )
-    name, schema = database.read(lambda c: c.exec_driver_sql("SELECT current_database(), current_schema()").one())
-    return statements(roles, database=name, schema=schema)
+
+    def asked(connection: sa.Connection) -> tuple[str, ...]:
+        name, schema = connection.exec_driver_sql("SELECT current_database(), current_schema()").one()
+        taken = connection.execute(_TAKEN, {"roles": [roles.governor, roles.app]}).scalars().all()
+        return (*taken, *statements(roles, database=name, schema=schema))
+
+    return database.read(asked)
 
 
 def differences(database: Database, roles: Roles) -> tuple[str, ...]:
@@ -148,7 +153,11 @@ _MEMBER = sa.text(
 )
 _OWNED = sa.text(
     "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace"
-    " AND pg_has_role(:role, relowner, 'MEMBER') ORDER BY relname"
+    " AND pg_has_role(:role, relowner, 'MEMBER')"
+    " UNION ALL SELECT 'the database' FROM pg_database WHERE datname = current_database()"
+    " AND pg_has_role(:role, datdba, 'MEMBER')"
+    " UNION ALL SELECT 'the function ' || proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+    " AND pg_has_role(:role, proowner, 'MEMBER') ORDER BY 1"
 )
 _HELD = sa.text(
     "SELECT relname, privilege FROM pg_class CROSS JOIN unnest(CAST(:privileges AS text[])) AS privilege"
@@ -156,6 +165,18 @@ _HELD = sa.text(
     " AND (has_table_privilege(:role, oid, privilege)"
     " OR (privilege IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')"
     " AND has_any_column_privilege(:role, oid, privilege)))"
+)
+_TAKEN = sa.text(
+    "WITH theirs AS (SELECT oid FROM pg_roles WHERE rolname = ANY(:roles)),"
+    " here AS (SELECT current_schema()::regnamespace AS oid) "
+    "SELECT 'ALTER ' || what || ' OWNER TO CURRENT_USER' FROM ("
+    " SELECT 1 AS turn, 'DATABASE ' || quote_ident(datname) AS what, datdba AS owner FROM pg_database"
+    "  WHERE datname = current_database()"
+    " UNION ALL SELECT 2, 'SCHEMA ' || quote_ident(nspname), nspowner FROM pg_namespace WHERE oid = (TABLE here)"
+    " UNION ALL SELECT 3, 'TABLE ' || oid::regclass, relowner FROM pg_class"
+    "  WHERE relkind IN ('r', 'p') AND relnamespace = (TABLE here)"
+    " UNION ALL SELECT 4, 'FUNCTION ' || oid::regprocedure, proowner FROM pg_proc WHERE pronamespace = (TABLE here)"
+    ") AS owned WHERE owner IN (TABLE theirs) ORDER BY turn, what"
 )
 _REFUSALS = sa.text(
     "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"

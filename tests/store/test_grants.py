@@ -242,6 +242,28 @@ def test_a_superuser_can_do_it_by_removing_the_refusal_and_that_is_seen(postgres
 
 
 @pytest.mark.services
+def test_what_the_governor_owned_is_taken_from_it(postgres: PostgreSQL):
+    roles = Roles("owning_governor", "owning_app")
+    made = postgres.fresh("oracle_test")
+    with postgres.connect("oracle_test") as root:
+        root.execute("CREATE ROLE owning_governor LOGIN")
+        root.execute("ALTER DATABASE oracle_test OWNER TO owning_governor")
+        Store(made.replace("//oracle@", "//owning_governor@")).close()
+        store = Store(made)
+        owned = [said for said in differences(store.database, roles) if "owns" in said]
+        assert {"owning_governor owns the database", "owning_governor owns audit_log"} <= set(owned)
+        apply(store.database, roles)
+        assert differences(store.database, roles) == ()
+        with postgres.connect("oracle_test") as raw:
+            raw.execute("SET ROLE owning_governor")
+            for statement in ("DROP SCHEMA public CASCADE", "DROP TABLE audit_log", "CREATE TABLE mine (x int)"):
+                assert "must be owner" in (said := refused(raw, statement)) or "permission denied" in said
+        store.close()
+        root.execute("DROP OWNED BY owning_governor, owning_app")
+        root.execute("DROP ROLE owning_governor, owning_app")
+
+
+@pytest.mark.services
 def test_the_command_prints_applies_and_compares(
     postgres: PostgreSQL, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
