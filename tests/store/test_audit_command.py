@@ -82,6 +82,7 @@ def test_a_trail_that_holds_and_one_that_does_not(home: Path, call: Any, capfd: 
     assert "2 is not what was written there" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_file_is_verified_where_there_is_no_database(home: Path, call: Any, tmp_path: Path):
     out, table = tmp_path / "trail.jsonl", tmp_path / "trail.csv"
     code, document = call("export", "--out", str(out), "--csv", str(table))
@@ -117,6 +118,7 @@ def test_an_end_that_is_cut_off_is_found_by_the_anchor_in_a_file(home: Path, cal
     assert len(Path(anchors).read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", [2, 5, 6])
 def test_nothing_is_anchored_that_does_not_hold_with_the_last_anchor(
     home: Path, call: Any, tmp_path: Path, position: int
@@ -141,6 +143,7 @@ def test_a_chain_that_was_written_anew_is_found_by_the_anchor(home: Path, call: 
     assert call("anchor", "--to", anchors)[0] == 10
 
 
+@pytest.mark.slow
 def test_a_line_that_is_no_anchor_is_an_alarm(home: Path, call: Any, tmp_path: Path):
     anchors = tmp_path / "anchors.jsonl"
     call("anchor", "--to", str(anchors))
@@ -150,6 +153,7 @@ def test_a_line_that_is_no_anchor_is_an_alarm(home: Path, call: Any, tmp_path: P
     assert call("anchor", "--to", str(anchors))[0] == 10
 
 
+@pytest.mark.slow
 def test_an_empty_trail_is_sound_and_has_nothing_to_anchor(oracle_home: Path, call: Any, tmp_path: Path):
     assert call("verify")[1]["head"]["position"] == 0
     assert call("anchor", "--to", str(tmp_path / "anchors"))[1]["kept"] is None
