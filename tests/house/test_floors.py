@@ -97,7 +97,13 @@ FLOORS: dict[str, int] = {
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
-    **dict.fromkeys((f"oracle.registry.{n}" for n in ("acts", "subject", "world", "record", "local", "authority")), 3),
+    **dict.fromkeys(
+        (
+            f"oracle.registry.{n}"
+            for n in ("acts", "subject", "world", "record", "local", "authority", "people", "life")
+        ),
+        3,
+    ),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
