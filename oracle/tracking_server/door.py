@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from typing import IO, Any, NamedTuple
 
 from oracle.governance.roles import Actor
@@ -200,10 +200,12 @@ class GuardedWSGI:
             return _start_answer(start, self._gate.too_large(asked, actor, most))
         entered = _judged(self._gate, asked, body, actor)
         if isinstance(entered, Answer):
+            body.stream.close()
             return _start_answer(start, entered)
         environ |= {"wsgi.input": body.stream, "CONTENT_LENGTH": str(body.size), "wsgi.input_terminated": True}
         environ.pop("HTTP_TRANSFER_ENCODING", None)
-        return self._app(environ, start if entered is None else self._leaving(entered, start))  # type: ignore[no-any-return]
+        told = start if entered is None else self._leaving(entered, start)
+        return _closing(self._app(environ, told), body.stream)
 
     def _leaving(self, entered: Entered, start: Start) -> Start:
         def leave(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -212,6 +214,17 @@ class GuardedWSGI:
             return start(status, [pair for pair in headers if pair[0].lower() != AUDITED], *rest)
 
         return leave
+
+
+def _closing(answer: Iterable[bytes], stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield an answer, and let go of the body that was asked with."""
+    with stream:
+        try:
+            yield from answer
+        finally:
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
 
 
 def _asked_of_environ(environ: dict[str, Any]) -> Asked:

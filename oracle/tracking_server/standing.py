@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_MODEL = re.compile(r"m-[0-9a-f]{32}")
 _PAGE = 1000
 
 
@@ -74,9 +75,7 @@ class Standing:
             for entry in page:
                 number = int(entry.version)
                 held = frozenset(alias for alias, at in aliases.items() if int(at) == number)
-                found[number] = Version(
-                    number, entry.run_id or "", getattr(entry, "model_id", "") or "", dict(entry.tags), held
-                )
+                found[number] = Version(number, entry.run_id or "", _made_of(entry), dict(entry.tags), held)
             token = page.token
             if not token:
                 return found
@@ -95,6 +94,12 @@ class Standing:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
         return frozenset(ids)
+
+
+def _made_of(entry: Any) -> str:
+    """Return the logged model of a version; where the registry did not keep it, its place tells."""
+    found = _MODEL.search(entry.source or "")
+    return str(getattr(entry, "model_id", None) or (found[0] if found else ""))
 
 
 def snapshot(attempt: Attempt, state: State) -> str | None:

@@ -118,7 +118,9 @@ FLOORS: dict[str, int] = {
         4,
     ),
     "oracle.watching": 4,
-    **dict.fromkeys((f"oracle.tracking_server.{n}" for n in ("standing", "identity", "gate", "door")), 4),
+    **dict.fromkeys(
+        (f"oracle.tracking_server.{n}" for n in ("standing", "identity", "gate", "door", "users", "launch")), 4
+    ),
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     **dict.fromkeys(
         (
