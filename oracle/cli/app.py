@@ -22,6 +22,7 @@ from oracle.cli.models import models
 from oracle.cli.monitor import monitor
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
+from oracle.cli.privacy import privacy
 from oracle.cli.replay import replay
 from oracle.cli.results import results
 from oracle.cli.retrain import retrain
@@ -49,7 +50,7 @@ for command in (
     *(models, card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts):
+for group in (ab, drift, results, predictions, privacy, retrain, alerts):
     app.add_typer(group)
 
 
