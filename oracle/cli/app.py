@@ -24,6 +24,7 @@ from oracle.cli.monitor import monitor
 from oracle.cli.people import people
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
+from oracle.cli.privacy import privacy
 from oracle.cli.replay import replay
 from oracle.cli.results import results
 from oracle.cli.retrain import retrain
@@ -53,7 +54,7 @@ for command in (
     *(card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts, store, audit, tokens, model, people):
+for group in (ab, drift, results, predictions, retrain, alerts, store, audit, tokens, model, people, privacy):
     app.add_typer(group)
 
 

@@ -40,10 +40,11 @@ def _is_domain(domain: str) -> bool:
 
 CARD = re.compile(
     r"(?<![0-9A-Za-z])(?<!\d[.,])"
-    r"(?:\d{12,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{4}([ .-])\d{6}\2\d{4,5})"
-    r"(?![0-9A-Za-z]|[.,]\d)"
+    r"(?:\d{12,19}|(?<!\d[ ])\d{4}([ .-])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{4}([ .-])\d{6}\2\d{4,5})"
+    r"(?![0-9A-Za-z]|[.,]\d|[ ]\d++[ ]\d)"
 )
-"""As one run of digits, or in the groups that are printed on cards; not what stands behind a decimal point."""
+"""As one run of digits, or in the groups that are printed on cards; not what stands behind a decimal point, nor four
+numbers out of a row of them."""
 ISSUERS: tuple[tuple[str, frozenset[int]], ...] = (
     (r"4", frozenset({13, 16, 19})),
     (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720|6011|64[4-9]|65|35", frozenset({16})),
@@ -80,7 +81,8 @@ INTERNATIONAL = re.compile(
     rf"{AHEAD}(?:\+|00)([ .(-]{{0,2}}[1-9]\d{{0,2}}(?:[ .()/-]{{0,3}}\d){{6,14}}){EXTENSION}(?![0-9])"
 )
 AMERICAN = re.compile(
-    rf"{AHEAD}(?:1[ .-])?(?:\([1-9]\d\d\)[ .-]?|[1-9]\d\d([.-])(?=\d{{3}}\1)|[1-9]\d\d[ ](?=[1-9]\d\d[ ]\d{{4}}))"
+    rf"{AHEAD}(?:1[ .-])?"
+    r"(?:\([1-9]\d\d\)[ .-]?|[1-9]\d\d([.-])(?=\d{3}\1)|(?<!\d[ ])[1-9]\d\d[ ](?=[1-9]\d\d[ ]\d{4}(?![ ]\d)))"
     rf"\d{{3}}[ .-]\d{{4}}(?:[ ]?(?:x|ext\.?)[ ]?\d{{1,6}}(?!\d)|{BEHIND})"
 )
 NATIONAL = re.compile(

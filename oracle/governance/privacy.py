@@ -183,3 +183,21 @@ def _member(name: str, value: Any) -> Any:
     if isinstance(value, str) and name.endswith(("_id", "_key")):
         return mask(value) if certain(value) else value
     return masked(value)
+
+
+def inside(document: Any) -> Iterator[Kind]:
+    """Yield the kind of everything that `masked` would mask in a document."""
+    if isinstance(document, str):
+        yield from (each.kind for each in found(document))
+    elif isinstance(document, Mapping):
+        for name, value in document.items():
+            yield from inside(str(name))
+            if isinstance(value, str) and str(name).endswith(("_id", "_key")):
+                yield from (each.kind for each in (found(value) if certain(value) else ()))
+            else:
+                yield from inside(value)
+    elif isinstance(document, list | tuple):
+        for each in document:
+            yield from inside(each)
+    elif masked(document) is not document:
+        yield "card"

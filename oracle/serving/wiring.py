@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from oracle import settings, store
-from oracle.errors import BadSetting, Unavailable
+from oracle.errors import BadInput, BadSetting, Unavailable
 from oracle.serving.clock import Clock
 from oracle.serving.gateway import Gateway
 from oracle.serving.kit import Kit
@@ -97,7 +97,30 @@ def with_key(wiring: Wiring) -> Wiring:
     """
     given = _shown(wiring.settings.serving.pseudonym_key)
     secret = given.encode() if given is not None else _kept_key(wiring.settings.root / KEY_FILE)
-    return Wiring(wiring.settings, wiring.target, hashlib.blake2b(secret, digest_size=32).digest())
+    return Wiring(wiring.settings, wiring.target, key_of(secret))
+
+
+def key_of(secret: bytes) -> bytes:
+    """Return the key that a secret stands for."""
+    return hashlib.blake2b(secret, digest_size=32).digest()
+
+
+def known_key(settings: Settings) -> bytes:
+    """Return the key of pseudonyms that is in use, and never make one.
+
+    Raises:
+        BadInput: there is none here.
+    """
+    given, file = _shown(settings.serving.pseudonym_key), settings.root / KEY_FILE
+    if given is not None:
+        return key_of(given.encode())
+    if not file.is_file():
+        raise BadInput(
+            "the key that users are known by is not here, so nobody can be found",
+            value=file,
+            next_step="run it where the app is served, or set ORACLE_SERVING__PSEUDONYM_KEY as it is there",
+        )
+    return key_of(file.read_bytes().strip())
 
 
 def _kept_key(file: Path) -> bytes:

@@ -148,6 +148,25 @@ class Database:
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 
+    def overwrite(self) -> None:
+        """Have what was changed or deleted leave the files too, as far as the database lets us.
+
+        Raises:
+            Unavailable: it did not answer.
+        """
+        sweep = "PRAGMA wal_checkpoint(TRUNCATE)" if self.dialect == "sqlite" else "VACUUM predictions, events"
+        try:
+            connection = self._engine.raw_connection()
+            try:
+                if self.dialect == "postgresql":
+                    connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
+                connection.cursor().execute(sweep)
+            finally:
+                connection.invalidate()
+                connection.close()
+        except self._engine.dialect.loaded_dbapi.Error as cause:
+            raise self._unavailable(cause) from cause
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
