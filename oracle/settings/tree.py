@@ -28,7 +28,7 @@ from oracle.settings.policies import (
     RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import AlertSettings, ArtifactSettings, ServingSettings, StoreSettings, TrackingSettings
 
 
 class Settings(BaseSettings):
@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     leak: LeakPolicy = LeakPolicy()
     gate: GatePolicy = GatePolicy()
     tracking: TrackingSettings = TrackingSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()
     store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()
