@@ -20,7 +20,14 @@ from oracle.settings.policies import (
     RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import AlertSettings, ArtifactSettings, ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import (
+    AlertSettings,
+    ArtifactSettings,
+    GovernanceSettings,
+    ServingSettings,
+    StoreSettings,
+    TrackingSettings,
+)
 from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_name, keys, load
 
 __all__ = [
@@ -35,6 +42,7 @@ __all__ = [
     "EvaluationPolicy",
     "ExperimentPolicy",
     "GatePolicy",
+    "GovernanceSettings",
     "GuardrailPolicy",
     "LeakPolicy",
     "MarketPolicy",

@@ -28,7 +28,14 @@ from oracle.settings.policies import (
     RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import AlertSettings, ArtifactSettings, ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import (
+    AlertSettings,
+    ArtifactSettings,
+    GovernanceSettings,
+    ServingSettings,
+    StoreSettings,
+    TrackingSettings,
+)
 
 
 class Settings(BaseSettings):
@@ -59,6 +66,7 @@ class Settings(BaseSettings):
     retraining: RetrainingPolicy = RetrainingPolicy()
     alerts: AlertSettings = AlertSettings()
     drift: DriftPolicy = DriftPolicy()
+    governance: GovernanceSettings = GovernanceSettings()
 
     @classmethod
     def settings_customise_sources(
