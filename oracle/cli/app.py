@@ -11,6 +11,7 @@ from oracle import process
 from oracle.cli import output
 from oracle.cli.ab import ab
 from oracle.cli.alerts import alerts
+from oracle.cli.artifacts import artifacts
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.drift import drift
@@ -49,7 +50,7 @@ for command in (
     *(models, card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts):
+for group in (ab, drift, results, predictions, retrain, alerts, artifacts):
     app.add_typer(group)
 
 
