@@ -72,6 +72,7 @@ FLOORS: dict[str, int] = {
     "oracle.retraining": 1,
     **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why", "validation", "report")), 1),
     "oracle.registry": 1,
+    **dict.fromkeys((f"oracle.registry.{n}" for n in ("compare", "side_by_side")), 1),
     "oracle.registry.versioning": 1,
     "oracle.tracking": 1,
     "oracle.tracking.catalogue": 1,
@@ -131,7 +132,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
-            for n in ("steps", "snapshot", "candidate", "measuring", "testing", "promotion", "pipeline")
+            for n in ("steps", "snapshot", "candidate", "comparing", "measuring", "testing", "promotion", "pipeline")
         ),
         4,
     ),

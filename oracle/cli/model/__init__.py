@@ -1,0 +1,1 @@
+"""`oracle model`: which versions there are, what served when, and who lets which one go into service."""
