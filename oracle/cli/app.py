@@ -11,6 +11,7 @@ from oracle import process
 from oracle.cli import output
 from oracle.cli.ab import ab
 from oracle.cli.alerts import alerts
+from oracle.cli.artifacts import artifacts
 from oracle.cli.audit import audit
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
@@ -54,7 +55,10 @@ for command in (
     *(card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts, store, audit, tokens, model, people, privacy):
+for group in (
+    *(ab, drift, results, predictions, retrain, alerts),
+    *(model, people, tokens, privacy, audit, artifacts, store),
+):
     app.add_typer(group)
 
 

@@ -23,6 +23,7 @@ from oracle.settings.policies import (
 from oracle.settings.services import (
     LOOPBACK,
     AlertSettings,
+    ArtifactSettings,
     GovernanceSettings,
     ServingSettings,
     StoreSettings,
@@ -35,6 +36,7 @@ __all__ = [
     "LOOPBACK",
     "OF_A_DATABASE",
     "AlertSettings",
+    "ArtifactSettings",
     "CalibrationPolicy",
     "CandidatePolicy",
     "CheckPolicy",

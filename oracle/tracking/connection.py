@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from oracle.artifacts import keyring
 from oracle.errors import BadSetting, OracleError, Refused, Unavailable
 from oracle.settings import Settings
 
@@ -95,6 +96,8 @@ def reaching(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        if ours := _ours(error):
+            raise ours from error
         if error.error_code in CALLERS_FAULT:
             raise OracleError(f"MLflow refused: {error.message}", value=shown(uri)) from error
         if error.error_code == "PERMISSION_DENIED":
@@ -108,6 +111,12 @@ def reaching(uri: str) -> Iterator[None]:
         raise _unavailable(uri, error) from error
     except (OSError, SQLAlchemyError) as error:
         raise _unavailable(uri, error) from error
+
+
+def _ours(error: BaseException) -> OracleError | None:
+    """Return the error of ours at the root of one of MLflow's: of the artifact repository that seals and opens."""
+    cause = error.__cause__ or error.__context__
+    return cause if cause is None or isinstance(cause, OracleError) else _ours(cause)
 
 
 def _unavailable(uri: str, error: object) -> Unavailable:
@@ -145,6 +154,7 @@ def connect(settings: Settings) -> Tracking:
     uri = settings.tracking_uri
     _check_address(uri)
     load_mlflow()
+    keyring.announce(uri, settings)
     from oracle.tracking.client import MaskingClient
 
     with _alone(uri), quiet(), reaching(uri):
@@ -154,8 +164,22 @@ def connect(settings: Settings) -> Tracking:
 
 
 def _artifacts(settings: Settings, uri: str) -> str | None:
-    """Return where a new experiment keeps its files: our own folder, or the server's choice."""
-    return None if uri.startswith("http") else (settings.root / "artifacts").as_uri()
+    """Return where a new experiment keeps its files: as the settings say, our own folder, or the server's choice."""
+    return None if uri.startswith("http") else settings.artifacts.uri or (settings.root / "artifacts").as_uri()
+
+
+def artifact_locations(tracking: Tracking) -> list[str]:
+    """Return where experiments keep their files, those that were deleted too: their files are still there."""
+    from mlflow.entities import ViewType
+
+    found, token = [], None
+    while True:
+        with reaching(tracking.uri):
+            page = tracking.client.search_experiments(ViewType.ALL, page_token=token)
+        found += [str(each.artifact_location) for each in page]
+        token = page.token
+        if not token:
+            return list(dict.fromkeys(found))
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

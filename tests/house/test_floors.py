@@ -67,9 +67,12 @@ FLOORS: dict[str, int] = {
     "oracle.experiment": 1,
     "oracle.alerts": 1,
     "oracle.alerts.message": 1,
+    "oracle.artifacts": 1,
+    **dict.fromkeys((f"oracle.artifacts.{n}" for n in ("envelope", "place")), 1),
     "oracle.retraining": 1,
     **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why", "validation", "report")), 1),
     "oracle.registry": 1,
+    **dict.fromkeys((f"oracle.registry.{n}" for n in ("compare", "side_by_side")), 1),
     "oracle.registry.versioning": 1,
     **dict.fromkeys((f"oracle.tracking_server{n}" for n in ("", ".routes", ".attempt", ".guard", ".flood")), 1),
     "oracle.tracking": 1,
@@ -105,6 +108,13 @@ FLOORS: dict[str, int] = {
         ),
         3,
     ),
+    **dict.fromkeys(
+        (
+            f"oracle.artifacts.{n}"
+            for n in ("keyring", "files", "plugin", "repository", "stores", "bucket", "protection", "sweep")
+        ),
+        3,
+    ),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
@@ -136,7 +146,10 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
-            for n in ("steps", "snapshot", "candidate", "measuring", "by_hand", "testing", "promotion", "pipeline")
+            for n in (
+                *("steps", "snapshot", "candidate", "comparing", "measuring", "by_hand", "testing", "promotion"),
+                "pipeline",
+            )
         ),
         4,
     ),
@@ -149,6 +162,7 @@ FLOORS: dict[str, int] = {
 SPLIT = {
     "oracle",
     "oracle.alerts",
+    "oracle.artifacts",
     "oracle.data",
     "oracle.drift",
     "oracle.experiment",
