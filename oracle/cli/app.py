@@ -29,6 +29,7 @@ from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 from oracle.cli.train import evaluate, train
 from oracle.cli.tune import tune
+from oracle.cli.up import down, up
 
 app = typer.Typer(
     name="oracle",
@@ -46,7 +47,7 @@ def _root() -> None:
 
 for command in (
     *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
-    *(models, card, predict, explain, serve, monitor, replay),
+    *(models, card, predict, explain, serve, monitor, replay, up, down),
 ):
     app.command()(command)
 for group in (ab, drift, results, predictions, retrain, alerts):
