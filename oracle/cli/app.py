@@ -27,6 +27,7 @@ from oracle.cli.results import results
 from oracle.cli.retrain import retrain
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
+from oracle.cli.store import store
 from oracle.cli.train import evaluate, train
 from oracle.cli.tune import tune
 from oracle.cli.up import down, up
@@ -50,7 +51,7 @@ for command in (
     *(models, card, predict, explain, serve, monitor, replay, up, down),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts):
+for group in (ab, drift, results, predictions, retrain, alerts, store):
     app.add_typer(group)
 
 

@@ -16,7 +16,7 @@ from oracle.store.predictions import Prediction
 from oracle.store.results import RaceResult, Receipt
 from oracle.store.retrainings import Decision, Retraining, Step
 from oracle.store.scorings import Scoring
-from oracle.store.store import Pulse, Store, embedded, open
+from oracle.store.store import Pulse, Store, database_of, embedded, open
 from oracle.store.tokens import Token, TokenChange
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Store",
     "Token",
     "TokenChange",
+    "database_of",
     "embedded",
     "open",
     "place_key",
