@@ -20,13 +20,21 @@ from oracle.settings.policies import (
     RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import AlertSettings, GovernanceSettings, ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import (
+    AlertSettings,
+    ArtifactSettings,
+    GovernanceSettings,
+    ServingSettings,
+    StoreSettings,
+    TrackingSettings,
+)
 from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_name, keys, load
 
 __all__ = [
     "BESIDE",
     "OF_A_DATABASE",
     "AlertSettings",
+    "ArtifactSettings",
     "CalibrationPolicy",
     "CandidatePolicy",
     "CheckPolicy",

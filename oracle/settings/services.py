@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -17,6 +18,41 @@ class TrackingSettings(Policy):
     experiment: str = Field("equine-oracle", min_length=1, description="Name of the MLflow experiment.")
     model_name: str = Field("equine-oracle", min_length=1, description="Name of the registered model.")
     alias: str = Field("production", pattern="^[A-Za-z0-9_-]+$", description="Alias that serving follows.")
+
+
+ARTIFACT_SCHEMES = ("file", "s3", "sealed+file", "sealed+s3")
+
+
+class ArtifactSettings(Policy):
+    """Where the files of runs and models are kept, and the keys of those that are sealed."""
+
+    uri: str | None = Field(
+        None,
+        description="Where a new experiment keeps its files where no server decides: `s3://bucket/prefix`, "
+        "`file:///path`, or either with `sealed+` before it; by default a folder under home.",
+    )
+    key: SecretStr | None = Field(
+        None, description="Keys of sealed artifacts, the one that seals first; see `oracle artifacts key`."
+    )
+    key_file: Path | None = Field(
+        None, description="File of such keys, mode 0600; by default `artifact.keys` under home, where it is there."
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _known(cls, uri: str | None) -> str | None:
+        if uri is None:
+            return None
+        parts = urlsplit(uri)
+        if parts.scheme not in ARTIFACT_SCHEMES or parts.query or parts.fragment:
+            raise ValueError(f"an address that begins with {', '.join(f'{s}://' for s in ARTIFACT_SCHEMES)}")
+        if parts.scheme.endswith("s3") != bool(parts.netloc) or parts.username or parts.password:
+            raise ValueError("s3 takes a bucket, a file an absolute path with three slashes; neither a password")
+        if parts.scheme.endswith("file") and not parts.path.startswith("/"):
+            raise ValueError("a file address with an absolute path, such as file:///srv/artifacts")
+        if ".." in parts.path.split("/"):
+            raise ValueError("an address without ..")
+        return uri.rstrip("/")
 
 
 class ServingSettings(Policy):

@@ -30,6 +30,7 @@ from oracle.settings.policies import (
 )
 from oracle.settings.services import (
     AlertSettings,
+    ArtifactSettings,
     GovernanceSettings,
     ServingSettings,
     StoreSettings,
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     leak: LeakPolicy = LeakPolicy()
     gate: GatePolicy = GatePolicy()
     tracking: TrackingSettings = TrackingSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()
     store: StoreSettings = StoreSettings()
     serving: ServingSettings = ServingSettings()
     experiment: ExperimentPolicy = ExperimentPolicy()

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from oracle.artifacts import keyring
 from oracle.errors import BadSetting, OracleError, Unavailable
 from oracle.settings import Settings
 
@@ -93,11 +94,19 @@ def reaching(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        if ours := _ours(error):
+            raise ours from error
         if error.error_code in CALLERS_FAULT:
             raise OracleError(f"MLflow refused: {error.message}", value=shown(uri)) from error
         raise _unavailable(uri, error) from error
     except (OSError, SQLAlchemyError) as error:
         raise _unavailable(uri, error) from error
+
+
+def _ours(error: BaseException) -> OracleError | None:
+    """Return the error of ours at the root of one of MLflow's: of the artifact repository that seals and opens."""
+    cause = error.__cause__ or error.__context__
+    return cause if cause is None or isinstance(cause, OracleError) else _ours(cause)
 
 
 def _unavailable(uri: str, error: object) -> Unavailable:
@@ -135,6 +144,7 @@ def connect(settings: Settings) -> Tracking:
     uri = settings.tracking_uri
     _check_address(uri)
     load_mlflow()
+    keyring.announce(uri, settings)
     from mlflow.tracking import MlflowClient
 
     with _alone(uri), quiet(), reaching(uri):
@@ -144,8 +154,8 @@ def connect(settings: Settings) -> Tracking:
 
 
 def _artifacts(settings: Settings, uri: str) -> str | None:
-    """Return where a new experiment keeps its files: our own folder, or the server's choice."""
-    return None if uri.startswith("http") else (settings.root / "artifacts").as_uri()
+    """Return where a new experiment keeps its files: as the settings say, our own folder, or the server's choice."""
+    return None if uri.startswith("http") else settings.artifacts.uri or (settings.root / "artifacts").as_uri()
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

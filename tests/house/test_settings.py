@@ -57,12 +57,17 @@ def test_sources_are_joined_key_by_key_inside_a_group(alone: Path, monkeypatch: 
     assert (split.test_share, split.purge_days, split.validation_share) == (0.25, 4, 0.15)
 
 
+AN_ADDRESS = "s3://bucket/prefix"
+
+
 def test_every_key_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, field in keys():
         value = Settings().model_dump(mode="json")
         for part in key.split("."):
             value = value[part]
-        blank = {float | None: "0.5", int | None: "5"}.get(field.annotation, "x")
+        blank = {float | None: "0.5", int | None: "5"}.get(
+            field.annotation, AN_ADDRESS if key == "artifacts.uri" else "x"
+        )
         monkeypatch.setenv(environment_name(key), blank if value is None else str(value).replace("'", '"'))
     assert load().tracking.uri == "x"
 
