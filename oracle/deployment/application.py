@@ -16,7 +16,7 @@ import oracle
 from oracle.deployment.cluster import Cluster
 from oracle.deployment.part import Site
 from oracle.deployment.ports import listening
-from oracle.errors import UnreadableFile
+from oracle.errors import Unavailable, UnreadableFile
 
 APPLICATIONS = "/api/serve/applications/"
 POLL_SECONDS = 0.1
@@ -60,6 +60,8 @@ class Application:
             told = self._cluster.ask("GET", APPLICATIONS)["applications"].get("oracle", {})
         except (OSError, ValueError, KeyError) as error:
             return str(error)
+        if told.get("status") == "DEPLOY_FAILED":
+            raise Unavailable(f"the app did not start: {_why(told)}", next_step="mend it and run `oracle up` again")
         if told.get("status") != "RUNNING":
             return f"{told.get('status', 'not deployed')}: {str(told.get('message', '')).strip()[-300:]}"
         return None if self._answers() else "nothing answers on its port yet"
@@ -87,3 +89,10 @@ class Application:
             return False
         finally:
             connection.close()
+
+
+def _why(told: dict[str, Any]) -> str:
+    """Return the last line of what the first deployment that failed says."""
+    said = [str(each.get("message", "")) for each in told.get("deployments", {}).values()] + [str(told.get("message"))]
+    lines = [line.strip() for text in said for line in text.splitlines()[::-1] if line.strip()]
+    return next((line for line in lines if "Error" in line or ": " in line), lines[0] if lines else "no reason given")

@@ -14,8 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from oracle.artifacts import keyring
 from oracle.deployment import certificate
 from oracle.deployment.part import GENTLY, Site
+from oracle.deployment.passwords import artifact_key
 from oracle.deployment.processes import Command
 from oracle.errors import MissingExtra
 
@@ -56,6 +58,11 @@ class Objects:
         return self._site.places.secrets / "s3.crt"
 
     @property
+    def keys(self) -> Path:
+        """Keys under which the MLflow server seals artifacts before they come here."""
+        return self._site.places.secrets / "artifact.keys"
+
+    @property
     def _key(self) -> Path:
         return self._site.places.secrets / "s3.key"
 
@@ -63,6 +70,8 @@ class Objects:
         """Make certificate and bucket."""
         certificate.kept(self.certificate, self._key, self._now)
         (self._site.places.objects / BUCKET).mkdir(exist_ok=True)
+        if not self.keys.exists():
+            keyring.add(self.keys, artifact_key())
 
     def command(self) -> Command:
         """Return how the server is started; the key pair goes by the environment."""
@@ -100,4 +109,5 @@ class Objects:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CA_BUNDLE": str(self.certificate),
             "MLFLOW_S3_ENDPOINT_URL": self._site.bucket,
+            "ORACLE_ARTIFACTS__KEY_FILE": str(self.keys),
         }

@@ -64,3 +64,8 @@ def kept(file: Path, draw: Callable[[], str] = lambda: secrets.token_urlsafe(24)
     if whole != found:
         write_document(file, whole)
     return Passwords(**whole)
+
+
+def artifact_key() -> bytes:
+    """Return a new key to seal artifacts with."""
+    return secrets.token_bytes(32)

@@ -23,6 +23,8 @@ from psycopg import sql
 from oracle.deployment.part import Site
 from oracle.deployment.processes import Command
 from oracle.errors import Unavailable
+from oracle.store.database import Database
+from oracle.store.migrations import migrate
 
 SUPERUSER = "operator"
 DATABASES = {"mlflow": "mlflow", "oracle": "governor"}
@@ -111,6 +113,14 @@ class PostgreSQL:
             for database, owner in DATABASES.items():
                 _database(connection, database, owner)
             connection.execute("GRANT CONNECT ON DATABASE oracle TO app")
+        ours = Database(self._site.governed_store)
+        try:
+            migrate(ours)
+        finally:
+            ours.close()
+        with self._connected("oracle") as connection:
+            connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app")
+            connection.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app")
 
     def clear(self) -> None:
         """Leave the data where it is."""

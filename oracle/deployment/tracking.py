@@ -47,7 +47,7 @@ class TrackingServer:
             **self._site.settings,
             **self._objects.access,
             "MLFLOW_BACKEND_STORE_URI": self._site.database("mlflow", passwords.mlflow, "mlflow"),
-            "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{BUCKET}",
+            "MLFLOW_ARTIFACTS_DESTINATION": f"sealed+s3://{BUCKET}",
             "MLFLOW_AUTH_CONFIG_PATH": str(self._users),
             "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN,
             "MLFLOW_AUTH_ADMIN_PASSWORD": passwords.admin,

@@ -39,7 +39,10 @@ ALLOWED = {
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
     ),
-    "oracle/deployment/passwords.py": ({"secrets.token_urlsafe"}, "the passwords of a new deployment"),
+    "oracle/deployment/passwords.py": (
+        {"secrets.token_urlsafe", "secrets.token_bytes"},
+        "the passwords and keys of a new deployment",
+    ),
     "oracle/serving": ({"datetime.now", "uuid.uuid4"}, "the edge: moment and id of a request"),
 }
 """Where a clock, chance or the environment is read, which of them, and why there."""
