@@ -77,7 +77,7 @@ class Cluster:
             "MLFLOW_TRACKING_PASSWORD": passwords.serving,
         }
         words = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--disable-usage-stats"]
-        words += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", f"--temp-dir={folder}"]
+        words += ["--node-ip-address=127.0.0.2", "--dashboard-host=127.0.0.1", f"--temp-dir={folder}"]
         words += [f"--num-cpus={max(self._cores, LEAST_CPUS)}", f"--port={site.port('ray')}"]
         words += [f"--dashboard-port={site.port('dashboard')}", f"--ray-client-server-port={site.port('client')}"]
         words += [

@@ -107,6 +107,8 @@ class Objects:
             "AWS_SECRET_ACCESS_KEY": self._site.passwords.bucket_secret,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",  # rclone knows no body in chunks with a trailer
+            "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
             "AWS_CA_BUNDLE": str(self.certificate),
             "MLFLOW_S3_ENDPOINT_URL": self._site.bucket,
             "ORACLE_ARTIFACTS__KEY_FILE": str(self.keys),

@@ -35,7 +35,7 @@ class TrackingServer:
     def prepare(self) -> None:
         """Write where MLflow finds its users: the same database as everything else of its own."""
         address = self._site.database("mlflow", self._site.passwords.mlflow, "mlflow")
-        lines = ["[mlflow]", "default_permission = READ", f"database_uri = {address}", f"admin_username = {ADMIN}"]
+        lines = ["[mlflow]", "default_permission = MANAGE", f"database_uri = {address}", f"admin_username = {ADMIN}"]
         lines += ["authorization_function = mlflow.server.auth:authenticate_request_basic_auth"]
         lines += ["auth_cache_ttl_seconds = 60"]
         write_private(self._users, "\n".join(lines) + "\n")
