@@ -11,6 +11,7 @@ from oracle import process
 from oracle.cli import output
 from oracle.cli.ab import ab
 from oracle.cli.alerts import alerts
+from oracle.cli.audit import audit
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.drift import drift
@@ -51,7 +52,7 @@ for command in (
     *(models, card, predict, explain, serve, monitor, replay, up, down),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts, store):
+for group in (ab, drift, results, predictions, retrain, alerts, store, audit):
     app.add_typer(group)
 
 

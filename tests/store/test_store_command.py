@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from oracle.cli import output
 from oracle.cli.app import app
 from oracle.cli.output import run
 from tests.store import earlier
+
+
+@pytest.fixture(autouse=True)
+def _output_stays_where_pytest_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output._Result, "claim", classmethod(lambda _: None))
 
 
 def test_a_look_changes_nothing_and_alarms_then_the_same_is_done(oracle_home: Path, capfd: pytest.CaptureFixture[str]):
