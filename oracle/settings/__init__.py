@@ -21,6 +21,7 @@ from oracle.settings.policies import (
     SplitPolicy,
 )
 from oracle.settings.services import (
+    LOOPBACK,
     AlertSettings,
     ArtifactSettings,
     GovernanceSettings,
@@ -32,6 +33,7 @@ from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_na
 
 __all__ = [
     "BESIDE",
+    "LOOPBACK",
     "OF_A_DATABASE",
     "AlertSettings",
     "ArtifactSettings",
