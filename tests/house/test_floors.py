@@ -99,8 +99,8 @@ FLOORS: dict[str, int] = {
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
-    "oracle.registry.promotion": 3,
     **dict.fromkeys((f"oracle.artifacts.{n}" for n in ("keyring", "files", "plugin", "repository")), 3),
+    **dict.fromkeys((f"oracle.registry.{n}" for n in ("acts", "subject", "world", "record", "local", "authority")), 3),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
@@ -126,7 +126,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
-            for n in ("steps", "snapshot", "candidate", "measuring", "testing", "promotion", "pipeline")
+            for n in ("steps", "snapshot", "candidate", "measuring", "by_hand", "testing", "promotion", "pipeline")
         ),
         4,
     ),

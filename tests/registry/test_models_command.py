@@ -1,9 +1,13 @@
+import datetime as dt
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from oracle import store
 from oracle.cli import models as command
+from oracle.registry import authority
 from oracle.registry.lifecycle import register
 from oracle.registry.versioning import ModelFacts
 from oracle.registry.versions import versions
@@ -12,6 +16,8 @@ from oracle.tracking.connection import connect
 from oracle.tracking.runs import run
 from tests.registry.cards import CARD
 from tests.tracking.stores import fresh_home
+
+NOON = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -31,6 +37,8 @@ def test_the_list_is_one_document_newest_first_and_says_which_is_in_service(
         for data in ("d1", "d2"):
             facts = ModelFacts(("logit",), "pool", "h", "form@1", data, "c")
             register(tracking, tmp_path / "package", CARD, facts, recorder.run_id)
+    with closing(store.embedded(home)) as kept:
+        authority.of(Settings(home=home), tracking, kept, NOON).first(1)
     command.models(json=True)
     printed = capfd.readouterr()
     assert printed.err == ""

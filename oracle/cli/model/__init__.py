@@ -1,0 +1,3 @@
+"""`oracle model`: which versions there are, what served when, and who lets which one go into service."""
+
+from __future__ import annotations
