@@ -73,6 +73,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why", "validation", "report")), 1),
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
+    **dict.fromkeys((f"oracle.tracking_server{n}" for n in ("", ".routes", ".attempt", ".guard", ".flood")), 1),
     "oracle.tracking": 1,
     "oracle.tracking.catalogue": 1,
     "oracle.tracking.entries": 1,
@@ -122,6 +123,9 @@ FLOORS: dict[str, int] = {
         4,
     ),
     "oracle.watching": 4,
+    **dict.fromkeys(
+        (f"oracle.tracking_server.{n}" for n in ("standing", "identity", "gate", "door", "users", "launch")), 4
+    ),
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     **dict.fromkeys(
         (
@@ -146,6 +150,7 @@ SPLIT = {
     "oracle.registry",
     "oracle.retraining",
     "oracle.tracking",
+    "oracle.tracking_server",
     "oracle.tuning",
 }
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
