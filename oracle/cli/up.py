@@ -50,9 +50,9 @@ def up(
     from oracle.deployment.up import Wish
     from oracle.deployment.up import up as bring
 
-    root = settings.load(home=home).root
+    tree = settings.load(home=home)
     found = bring(
-        root,
+        tree,
         Wish(_ports(port or ()), serve_config),
         os.environ,
         lambda: dt.datetime.now(dt.UTC),
@@ -66,7 +66,7 @@ def down(home: Home = None, json: Json = False) -> None:
     """Stop exactly what `oracle up` started; data, passwords and logs stay."""
     from oracle.deployment.down import down as end
 
-    found = end(settings.load(home=home).root, os.environ, dt.datetime.now(dt.UTC), say=_say)
+    found = end(settings.load(home=home), os.environ, dt.datetime.now(dt.UTC), say=_say)
     emit(found.as_dict(), json=json, text=lambda: _ended(found))
 
 

@@ -6,13 +6,13 @@ import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from oracle.deployment import application, ledger, ports, processes
 from oracle.deployment.application import Application
 from oracle.deployment.places import Places
 from oracle.deployment.up import parts_of, site_of
+from oracle.settings import Settings
 
 CLOSED_WITHIN = 10.0
 
@@ -43,7 +43,7 @@ class Down:
 
 
 def down(
-    home: Path,
+    tree: Settings,
     environment: Mapping[str, str],
     now: dt.datetime,
     *,
@@ -54,11 +54,11 @@ def down(
     Raises:
         Refused: another command is at work on this home.
     """
-    places = Places(home)
+    places = Places(tree.root)
     if not places.ledger.exists():
         return Down((), 0, ())
     with ledger.held(places) as book:
-        site = site_of(places, book, environment)
+        site = site_of(tree, book, environment)
         label = site.passwords.label
         parts, cluster = parts_of(site, environment, now)
         ended: list[Stopped] = []

@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from oracle.deployment.ledger import Ledger
 from oracle.deployment.passwords import Passwords
 from oracle.deployment.places import Places
 from oracle.deployment.processes import Command
+from oracle.settings import GovernanceSettings, Settings, StoreSettings
 
 GENTLY: Sequence[tuple[int, float]] = ((signal.SIGTERM, 20.0),)
 
@@ -24,6 +27,7 @@ class Site:
     places: Places
     passwords: Passwords
     ledger: Ledger
+    tree: Settings
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings of ours that the caller has in the environment: the MLflow server and the app take them over."""
 
@@ -59,6 +63,15 @@ class Site:
     def store(self) -> str:
         """Our store as serving, workers and people see it."""
         return self.database("app", self.passwords.app, "oracle")
+
+    @property
+    def governed(self) -> Settings:
+        """The settings of the MLflow server. Four eyes, unless somebody chose otherwise: this is production."""
+        governance = self.tree.governance
+        if "approval" not in governance.model_fields_set:
+            governance = GovernanceSettings(**{**governance.model_dump(), "approval": "four eyes"})
+        store = StoreSettings(uri=SecretStr(self.governed_store))
+        return self.tree.model_copy(update={"home": self.places.home, "store": store, "governance": governance})
 
     @property
     def governed_store(self) -> str:

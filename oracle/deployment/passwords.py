@@ -21,7 +21,7 @@ class Passwords:
     postgresql: str
     """Superuser of the database server: makes roles and databases, backs up."""
     mlflow: str
-    """Owner of MLflow's database."""
+    """Owner of MLflow's two databases."""
     governor: str
     """Owner of our store: the MLflow server and whoever migrates."""
     app: str
@@ -29,8 +29,6 @@ class Passwords:
     bucket_key: str
     bucket_secret: str
     """Key pair of the S3 server; the MLflow server alone has it."""
-    flask: str
-    """Signs the forms of MLflow's sign-up page."""
     ray: str
     """Token of the cluster."""
     pseudonyms: str
@@ -69,3 +67,8 @@ def kept(file: Path, draw: Callable[[], str] = lambda: secrets.token_urlsafe(24)
 def artifact_key() -> bytes:
     """Return a new key to seal artifacts with."""
     return secrets.token_bytes(32)
+
+
+def random_hex(count: int) -> str:
+    """Return so many random bytes as hexadecimal digits."""
+    return secrets.token_hex(count)

@@ -1,8 +1,8 @@
 """PostgreSQL: a server of our own on the loopback interface, its roles and its databases.
 
-Roles: `mlflow` owns MLflow's database; `governor` owns our store, `app` uses it. Each proves itself with a password
-(SCRAM); the server sees only its digest, so that none can reach its log. PostgreSQL refuses to run as root: started by
-root it runs as the user `postgres`, else as ourselves.
+Roles: `mlflow` owns the databases of MLflow and of its users; `governor` owns our store, `app` uses it. Each proves
+itself with a password (SCRAM); the server sees only its digest, so that none can reach its log. PostgreSQL refuses to
+run as root: started by root it runs as the user `postgres`, else as ourselves.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oracle.store.database import Database
 from oracle.store.migrations import migrate
 
 SUPERUSER = "operator"
-DATABASES = {"mlflow": "mlflow", "oracle": "governor"}
+DATABASES = {"mlflow": "mlflow", "mlflow_users": "mlflow", "oracle": "governor"}
 """Database: its owner."""
 
 

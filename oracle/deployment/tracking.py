@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+import datetime as dt
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from pathlib import Path
+from importlib.metadata import entry_points
 
+from oracle.deployment import people
 from oracle.deployment.objects import BUCKET, Objects
 from oracle.deployment.part import GENTLY, Site
-from oracle.deployment.places import write_private
 from oracle.deployment.processes import Command
-
-APP = "basic-auth"
-ADMIN = "admin"
+from oracle.errors import Unavailable
+from oracle.tracking_server.launch import APP, launch
 
 
 class TrackingServer:
@@ -25,41 +24,36 @@ class TrackingServer:
     seconds = 240.0
     signals = GENTLY
 
-    def __init__(self, site: Site, objects: Objects) -> None:
-        self._site, self._objects = site, objects
-
-    @property
-    def _users(self) -> Path:
-        return self._site.places.secrets / "auth.ini"
+    def __init__(self, site: Site, objects: Objects, now: dt.datetime) -> None:
+        self._site, self._objects, self._now = site, objects, now
 
     def prepare(self) -> None:
-        """Write where MLflow finds its users: the same database as everything else of its own."""
-        address = self._site.database("mlflow", self._site.passwords.mlflow, "mlflow")
-        lines = ["[mlflow]", "default_permission = MANAGE", f"database_uri = {address}", f"admin_username = {ADMIN}"]
-        lines += ["authorization_function = mlflow.server.auth:authenticate_request_basic_auth"]
-        lines += ["auth_cache_ttl_seconds = 60"]
-        write_private(self._users, "\n".join(lines) + "\n")
+        """Look whether MLflow will find our app and our artifact repository.
+
+        Raises:
+            Unavailable: the installed package is older than the code.
+        """
+        for group, name in (("mlflow.app", APP), ("mlflow.artifact_repository", "sealed+s3")):
+            if not entry_points(group=group, name=name):
+                raise Unavailable(
+                    "this installation does not announce our part of the MLflow server",
+                    value=f"{group}: {name}",
+                    next_step="install the package again: make setup, or pip install -e .",
+                )
 
     def command(self) -> Command:
         """Return how the server is started: every secret by environment or file."""
-        passwords = self._site.passwords
-        environment = {
-            **self._site.settings,
-            **self._objects.access,
-            "MLFLOW_BACKEND_STORE_URI": self._site.database("mlflow", passwords.mlflow, "mlflow"),
-            "MLFLOW_ARTIFACTS_DESTINATION": f"sealed+s3://{BUCKET}",
-            "MLFLOW_AUTH_CONFIG_PATH": str(self._users),
-            "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN,
-            "MLFLOW_AUTH_ADMIN_PASSWORD": passwords.admin,
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": passwords.flask,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "ORACLE_HOME": str(self._site.places.home),
-            "ORACLE_STORE__URI": self._site.governed_store,
-        }
-        words = [sys.executable, "-m", "mlflow", "server", "--app-name", APP, "--serve-artifacts", "--workers", "1"]
-        words += ["--host", "127.0.0.1", "--port", str(self._site.port("mlflow"))]
-        return Command(words, environment, self._site.places.home)
+        site, password = self._site, self._site.passwords.mlflow
+        told = launch(
+            site.governed,
+            site.places.secrets,
+            backend=site.database("mlflow", password, "mlflow"),
+            users=site.database("mlflow", password, "mlflow_users"),
+            artifacts=f"sealed+s3://{BUCKET}",
+            admin=(people.ADMIN, site.passwords.admin),
+            port=site.port("mlflow"),
+        )
+        return Command(told.command, {**site.settings, **self._objects.access, **told.environment}, site.places.home)
 
     def lacking(self) -> str | None:
         """Return None once it answers."""
@@ -70,10 +64,9 @@ class TrackingServer:
             return str(error)
 
     def furnish(self) -> None:
-        """Make the first people and the account that serving reads with."""
-        from oracle.deployment.people import settle
-
-        settle(self._site)
+        """Make the first people, the account that serving reads with, and the first token of the app."""
+        people.settle(self._site)
+        people.let_in(self._site, self._now)
 
     def clear(self) -> None:
         """Leave everything: it is in the database and the bucket."""

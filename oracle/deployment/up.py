@@ -21,6 +21,7 @@ from oracle.deployment.postgresql import PostgreSQL
 from oracle.deployment.tracking import TrackingServer
 from oracle.errors import BadInput, Unavailable
 from oracle.progress import Progress, silent
+from oracle.settings import Settings
 
 POLL_SECONDS = 0.1
 LAST_LINES = 15
@@ -65,26 +66,27 @@ class Wish:
 
 
 def _settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings of the caller that the parts take over: all but those that say where things are."""
-    ours = ("ORACLE_HOME", "ORACLE_TRACKING", "ORACLE_STORE", "ORACLE_TEST_DATA")
+    """Return the settings of the caller that the parts take over: all but what this deployment decides."""
+    ours = ("ORACLE_HOME", "ORACLE_TRACKING__URI", "ORACLE_STORE", "ORACLE_TEST_DATA", "ORACLE_SERVING__P")
     return {n: v for n, v in environment.items() if n.startswith("ORACLE_") and not n.startswith(ours)}
 
 
-def site_of(places: Places, book: ledger.Ledger, environment: Mapping[str, str]) -> Site:
+def site_of(tree: Settings, book: ledger.Ledger, environment: Mapping[str, str]) -> Site:
     """Return what the parts know in common, with secrets made where they are missing."""
+    places = Places(tree.root)
     places.make()
-    return Site(places, passwords.kept(places.secrets / "passwords.json"), book, _settings(environment))
+    return Site(places, passwords.kept(places.secrets / "passwords.json"), book, tree, _settings(environment))
 
 
 def parts_of(site: Site, environment: Mapping[str, str], now: dt.datetime) -> tuple[list[Part], Cluster]:
     """Return the parts in the order in which they start."""
     objects = Objects(site, now)
     cluster = Cluster(site, environment, process.cores())
-    return [PostgreSQL(site), objects, TrackingServer(site, objects), cluster], cluster
+    return [PostgreSQL(site), objects, TrackingServer(site, objects, now), cluster], cluster
 
 
 def up(
-    home: Path,
+    tree: Settings,
     wish: Wish,
     environment: Mapping[str, str],
     now: Callable[[], dt.datetime],
@@ -95,7 +97,7 @@ def up(
     """Start what is missing and return where everything is; what is up already is left as it is.
 
     Args:
-        home: Folder of the deployment.
+        tree: The settings; the deployment lives in their home.
         wish: Ports and configuration that somebody asked for.
         environment: Of the caller.
         now: The clock.
@@ -108,10 +110,10 @@ def up(
     """
     if not sys.platform.startswith("linux"):
         raise BadInput("this profile runs on Linux", value=sys.platform, next_step="use deploy/compose.yaml elsewhere")
-    places = Places(home)
+    places = Places(tree.root)
     places.make()
     with ledger.held(places) as book:
-        site = site_of(places, book, environment)
+        site = site_of(tree, book, environment)
         ports.assign(book, site.passwords.label, dict(wish.ports))
         parts, cluster = parts_of(site, environment, now())
         total = len(parts) + 1

@@ -41,7 +41,7 @@ ALLOWED = {
         "how to authenticate at Ray, with a token of our own",
     ),
     "oracle/deployment/passwords.py": (
-        {"secrets.token_urlsafe", "secrets.token_bytes"},
+        {"secrets.token_urlsafe", "secrets.token_bytes", "secrets.token_hex"},
         "the passwords and keys of a new deployment",
     ),
     "oracle/tracking_server": (
