@@ -18,6 +18,7 @@ from oracle.governance.gates import Asked, PromotionPolicy
 from oracle.governance.roles import POLICY, ROLES, Actor, Role
 from oracle.registry.local import LOCK, LocalAuthority
 from oracle.registry.record import FOUND
+from oracle.registry.remote import RemoteAuthority, governs
 from oracle.registry.versions import ModelVersion
 from oracle.settings import Settings
 from oracle.store import Store
@@ -80,7 +81,7 @@ class Authority(Protocol):
 def of(
     settings: Settings, tracking: Tracking, store: Store, now: dt.datetime, actor: Actor | str | None = None
 ) -> Authority:
-    """Return the authority over the model that the settings name.
+    """Return the authority over the model that the settings name: the server's, where one governs, else our own.
 
     Args:
         settings: The tree in force.
@@ -91,9 +92,11 @@ def of(
             user of this machine.
 
     Raises:
-        BadSetting: the name that acts is no person's.
-        Unavailable: the store does not answer.
+        BadSetting: the name that acts is no person's, or the server does not know its user.
+        Unavailable: the store, or the server, does not answer.
     """
+    if governs(tracking.uri):
+        return RemoteAuthority(tracking)
     who = actor if isinstance(actor, Actor) else actor_of(settings, store, actor)
     return LocalAuthority(tracking, store, policy_of(settings), who, now)
 

@@ -101,7 +101,9 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     **dict.fromkeys((f"oracle.artifacts.{n}" for n in ("keyring", "files", "plugin", "repository")), 3),
-    **dict.fromkeys((f"oracle.registry.{n}" for n in ("acts", "subject", "world", "record", "local", "authority")), 3),
+    **dict.fromkeys(
+        (f"oracle.registry.{n}" for n in ("acts", "subject", "world", "record", "local", "authority", "remote")), 3
+    ),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
@@ -124,7 +126,11 @@ FLOORS: dict[str, int] = {
     ),
     "oracle.watching": 4,
     **dict.fromkeys(
-        (f"oracle.tracking_server.{n}" for n in ("standing", "identity", "gate", "door", "users", "launch")), 4
+        (
+            f"oracle.tracking_server.{n}"
+            for n in ("standing", "identity", "gate", "door", "users", "launch", "acts", "app")
+        ),
+        4,
     ),
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     **dict.fromkeys(
