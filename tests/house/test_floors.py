@@ -102,7 +102,11 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     **dict.fromkeys((f"oracle.artifacts.{n}" for n in ("keyring", "files", "plugin", "repository")), 3),
     **dict.fromkeys(
-        (f"oracle.registry.{n}" for n in ("acts", "subject", "world", "record", "local", "authority", "remote")), 3
+        (
+            f"oracle.registry.{n}"
+            for n in ("acts", "subject", "world", "record", "local", "authority", "remote", "people", "life")
+        ),
+        3,
     ),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
