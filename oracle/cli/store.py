@@ -8,23 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from oracle.cli.output import Json, emit
+from oracle.errors import BadInput
 from oracle.settings import load
 
-BEHIND = 10
-"""Exit code of a look that found revisions missing."""
+ALARM = 10
+"""Exit code of a look that found something missing, or too much."""
 
 store = typer.Typer(
     name="store",
-    help="The tables of our store: bring them up to date.",
+    help="The tables of our store: bring them up to date, and say who may do what in them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-@store.callback()
-def _group() -> None:
-    """The tables of our store: bring them up to date."""
 
 
 @store.command()
@@ -60,7 +56,7 @@ def migrate(
     }
     emit(document, json=json, text=lambda: _told(document))
     if check and missing:
-        raise typer.Exit(BEHIND)
+        raise typer.Exit(ALARM)
 
 
 def _told(d: dict[str, Any]) -> str:
@@ -69,3 +65,39 @@ def _told(d: dict[str, Any]) -> str:
     verb = "brought" if d["done"] else "would bring"
     lines = [f"{d['store']}: {verb} from {d['was'] or 'nothing that was counted'} to {d['head']}"]
     return "\n".join([*lines, *(f"  {r['revision']} {r['brings']}" for r in d["revisions"])])
+
+
+@store.command()
+def grants(
+    governor: Annotated[str, typer.Option(metavar="ROLE", help="Role of the MLflow server.")] = "governor",
+    app: Annotated[str, typer.Option(metavar="ROLE", help="Role of all that serves and works.")] = "app",
+    apply: Annotated[bool, typer.Option("--apply", help="Carry it out, as the owner of the tables.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Compare with what is granted; 10 if it differs.")] = False,
+    json: Json = False,
+) -> None:
+    """Print who may do what in the store on PostgreSQL, as statements; carry them out, or compare.
+
+    Neither role may change what only grows; the role that serves can decide nothing. Passwords are set elsewhere.
+    """
+    from oracle.store import database_of, grants
+
+    if apply and check:
+        raise BadInput("a look changes nothing", value="--apply --check", next_step="one after the other")
+    ours, roles = database_of(load()), grants.Roles(governor, app)
+    try:
+        wrong = grants.differences(ours, roles) if check else ()
+        said = grants.apply(ours, roles) if apply else () if check else grants.planned(ours, roles)
+    finally:
+        ours.close()
+    document = {"store": ours.shown, "statements": said, "applied": apply, "differences": wrong if check else None}
+    emit(document, json=json, text=lambda: _granted(document))
+    if wrong:
+        raise typer.Exit(ALARM)
+
+
+def _granted(d: dict[str, Any]) -> str:
+    if d["differences"] is not None:
+        return "\n".join(d["differences"]) or f"{d['store']}: all is granted as it should be, and no more"
+    if d["applied"]:
+        return f"{d['store']}: {len(d['statements'])} statements carried out"
+    return "\n".join(["BEGIN;", *(f"{statement};" for statement in d["statements"]), "COMMIT;"])
