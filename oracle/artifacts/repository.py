@@ -159,6 +159,6 @@ def _of_this_server(uri: str, environment: Callable[[str], str | None] = os.envi
     """
     if environment(ROOTS[0]) is None:
         return
-    own = [root.rstrip("/") for name in ROOTS if (root := environment(name) or "").startswith(SEALED)]
-    if not any(uri.rstrip("/") == root or uri.startswith(f"{root}/") for root in own) or ".." in uri.split("/"):
+    own = [place(root) for name in ROOTS if (root := environment(name) or "").startswith(SEALED)]
+    if ".." in uri.split("/") or not any(root.holds(place(uri)) for root in own):
         raise MlflowException(f"this server keeps no sealed artifacts there: {uri}", error_code=INVALID_PARAMETER_VALUE)

@@ -11,6 +11,7 @@ from oracle import process
 from oracle.cli import output
 from oracle.cli.ab import ab
 from oracle.cli.alerts import alerts
+from oracle.cli.artifacts import artifacts
 from oracle.cli.audit import audit
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
@@ -54,7 +55,7 @@ for command in (
     *(card, predict, explain, serve, monitor, replay, up, down),
 ):
     app.command()(command)
-for group in (model, people, tokens, audit, store, ab, drift, results, predictions, retrain, alerts):
+for group in (model, people, tokens, audit, artifacts, store, ab, drift, results, predictions, retrain, alerts):
     app.add_typer(group)
 
 

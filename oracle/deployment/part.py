@@ -75,7 +75,7 @@ class Site:
 
     @property
     def governed_store(self) -> str:
-        """Our store as its owner sees it: the MLflow server, and whoever migrates."""
+        """Our store as the MLflow server and admins see it."""
         return self.database("governor", self.passwords.governor, "oracle")
 
 

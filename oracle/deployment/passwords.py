@@ -22,10 +22,12 @@ class Passwords:
     """Superuser of the database server: makes roles and databases, backs up."""
     mlflow: str
     """Owner of MLflow's two databases."""
+    keeper: str
+    """Owner of our store: makes and upgrades its tables, and grants."""
     governor: str
-    """Owner of our store: the MLflow server and whoever migrates."""
+    """Our store as the MLflow server and admins see it: decides."""
     app: str
-    """Our store as serving and workers see it."""
+    """Our store as serving and workers see it: reads what was decided."""
     bucket_key: str
     bucket_secret: str
     """Key pair of the S3 server; the MLflow server alone has it."""

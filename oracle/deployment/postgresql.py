@@ -1,8 +1,8 @@
 """PostgreSQL: a server of our own on the loopback interface, its roles and its databases.
 
-Roles: `mlflow` owns the databases of MLflow and of its users; `governor` owns our store, `app` uses it. Each proves
-itself with a password (SCRAM); the server sees only its digest, so that none can reach its log. PostgreSQL refuses to
-run as root: started by root it runs as the user `postgres`, else as ourselves.
+Roles: `mlflow` owns the databases of MLflow and of its users. `keeper` owns our store, which it upgrades; `governor`
+decides in it, `app` uses it. Each proves itself with a password (SCRAM); the server sees only its digest, so that none
+can reach its log. PostgreSQL refuses to run as root: started by root it runs as the user `postgres`, else as ourselves.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from psycopg import sql
 from oracle.deployment.part import Site
 from oracle.deployment.processes import Command
 from oracle.errors import Unavailable
+from oracle.store import grants
 from oracle.store.database import Database
 from oracle.store.migrations import migrate
 
 SUPERUSER = "operator"
-DATABASES = {"mlflow": "mlflow", "mlflow_users": "mlflow", "oracle": "governor"}
+DATABASES = {"mlflow": "mlflow", "mlflow_users": "mlflow", "oracle": "keeper"}
 """Database: its owner."""
 
 
@@ -101,26 +102,20 @@ class PostgreSQL:
             return str(error).strip().splitlines()[-1]
 
     def furnish(self) -> None:
-        """Make roles and databases, and let each role into its own database only."""
+        """Make roles and databases, bring the tables of our store up to date, and say who may do what in them."""
         passwords = self._site.passwords
         with self._connected("postgres") as connection:
-            for role, password in (
-                ("mlflow", passwords.mlflow),
-                ("governor", passwords.governor),
-                ("app", passwords.app),
-            ):
-                _role(connection, role, password)
+            for role in ("mlflow", "keeper", "governor", "app"):
+                _role(connection, role, str(getattr(passwords, role)))
             for database, owner in DATABASES.items():
                 _database(connection, database, owner)
-            connection.execute("GRANT CONNECT ON DATABASE oracle TO app")
-        ours = Database(self._site.governed_store)
+        ours = Database(self._site.database("keeper", passwords.keeper, "oracle"))
         try:
             migrate(ours)
+            if grants.differences(ours, grants.Roles()):
+                grants.apply(ours, grants.Roles())
         finally:
             ours.close()
-        with self._connected("oracle") as connection:
-            connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app")
-            connection.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app")
 
     def clear(self) -> None:
         """Leave the data where it is."""

@@ -168,6 +168,20 @@ def _artifacts(settings: Settings, uri: str) -> str | None:
     return None if uri.startswith("http") else settings.artifacts.uri or (settings.root / "artifacts").as_uri()
 
 
+def artifact_locations(tracking: Tracking) -> list[str]:
+    """Return where experiments keep their files, those that were deleted too: their files are still there."""
+    from mlflow.entities import ViewType
+
+    found, token = [], None
+    while True:
+        with reaching(tracking.uri):
+            page = tracking.client.search_experiments(ViewType.ALL, page_token=token)
+        found += [str(each.artifact_location) for each in page]
+        token = page.token
+        if not token:
+            return list(dict.fromkeys(found))
+
+
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     from mlflow.exceptions import MlflowException
 

@@ -26,6 +26,8 @@ ALLOWED = {
     "oracle/data/folder.py": ({"os.environ"}, "the address of an S3 store other than Amazon's, as its tools name it"),
     "oracle/artifacts/files.py": ({"os.urandom"}, "a key of its own for each file that is sealed"),
     "oracle/artifacts/repository.py": ({"os.environ"}, "MLflow's server tells its workers their stores there"),
+    "oracle/artifacts/sweep.py": ({"os.urandom"}, "a nonce for each new header"),
+    "oracle/artifacts/bucket.py": ({"os.environ"}, "the address of an S3 store, as MLflow and its tools name it"),
     "oracle/cluster.py": (
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
@@ -35,7 +37,7 @@ ALLOWED = {
     "jobs/retrain.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "oracle/replay/parts.py": ({"os.environ"}, "the server of a replay runs in the environment of its parent"),
     "oracle/cli/tokens.py": ({"datetime.now", "secrets.token_hex"}, "the edge: moment and secret of a token"),
-    "oracle/cli": ({"datetime.now", "os.environ"}, "the edge: it hands the moment down"),
+    "oracle/cli": ({"datetime.now", "os.environ", "os.urandom"}, "the edge: it hands moment and chance down"),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",

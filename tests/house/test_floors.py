@@ -100,7 +100,13 @@ FLOORS: dict[str, int] = {
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
-    **dict.fromkeys((f"oracle.artifacts.{n}" for n in ("keyring", "files", "plugin", "repository")), 3),
+    **dict.fromkeys(
+        (
+            f"oracle.artifacts.{n}"
+            for n in ("keyring", "files", "plugin", "repository", "stores", "bucket", "protection", "sweep")
+        ),
+        3,
+    ),
     **dict.fromkeys(
         (
             f"oracle.registry.{n}"
