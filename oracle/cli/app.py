@@ -35,6 +35,7 @@ from oracle.cli.store import store
 from oracle.cli.tokens import tokens
 from oracle.cli.train import evaluate, train
 from oracle.cli.tune import tune
+from oracle.cli.up import down, up
 
 app = typer.Typer(
     name="oracle",
@@ -52,7 +53,7 @@ def _root() -> None:
 
 for command in (
     *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
-    *(card, predict, explain, serve, monitor, replay),
+    *(card, predict, explain, serve, monitor, replay, up, down),
 ):
     app.command()(command)
 for group in (

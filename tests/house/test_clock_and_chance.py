@@ -42,6 +42,10 @@ ALLOWED = {
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
     ),
+    "oracle/deployment/passwords.py": (
+        {"secrets.token_urlsafe", "secrets.token_bytes", "secrets.token_hex"},
+        "the passwords and keys of a new deployment",
+    ),
     "oracle/tracking_server": (
         {"datetime.now", "uuid.uuid4", "os.environ", "secrets.token_bytes", "secrets.token_urlsafe"},
         "an edge: MLflow calls the app, and leaves its addresses in the environment",

@@ -124,6 +124,7 @@ FLOORS: dict[str, int] = {
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
+    "oracle.deployment": 4,
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
