@@ -32,7 +32,7 @@ ALLOWED = {
     "jobs/drift.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "jobs/retrain.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "oracle/replay/parts.py": ({"os.environ"}, "the server of a replay runs in the environment of its parent"),
-    "oracle/cli": ({"datetime.now", "os.environ"}, "the edge: it hands the moment down"),
+    "oracle/cli": ({"datetime.now", "os.environ", "secrets.token_hex"}, "the edge: it hands moment and ids down"),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
