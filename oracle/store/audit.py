@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from oracle.governance.audit import Entry, Head, Link, Outcome, linked
-from oracle.governance.glance import kept_id
+from oracle.governance.glance import kept, kept_id, kept_value
 from oracle.governance.verification import Unreadable
 from oracle.store.database import Database
 from oracle.store.governed import AUDIT
-from oracle.store.tables import Masked, reader
+from oracle.store.tables import reader
 
 T = TypeVar("T")
 
@@ -145,10 +145,19 @@ def within(connection: sa.Connection, entry: Entry) -> Link:
     return link
 
 
+MASKS: Mapping[str, Callable[[str], str]] = {
+    "actor": kept_id,
+    "target": kept,
+    "reason": kept,
+    "before": kept_value,
+    "after": kept_value,
+}
+"""Here and not in the columns: the hash is of the text that is kept, so it must be masked before and never after."""
+
+
 def _clean(entry: Entry) -> Entry:
-    masks = {c.name: c.type.how for c in _COLUMNS if isinstance(c.type, Masked)} | {"actor": kept_id}
-    clean: dict[str, Any] = {n: how(getattr(entry, n)) for n, how in masks.items() if getattr(entry, n) is not None}
-    return replace(entry, **clean)
+    told: dict[str, Any] = {n: how(getattr(entry, n)) for n, how in MASKS.items() if getattr(entry, n) is not None}
+    return replace(entry, **told)
 
 
 def _head(connection: sa.Connection) -> Head:

@@ -61,9 +61,17 @@ def _printed(number: str, chance: random.Random) -> str:
 
 
 def unclear(kind: Kind, text: str) -> bool:
-    """Tell whether an identifier is a number that nothing tells from others: bare digits without a leading zero."""
-    digits = text.replace(" ", "").replace("-", "").replace(".", "")
-    return kind == "phone" and digits.isdigit() and not digits.startswith("0") and len(digits) < 11
+    """Tell whether an identifier is a number that nothing tells from others.
+
+    That is bare digits without a leading zero, and what has two of them without a country's code: Faker makes some
+    numbers that no network has.
+    """
+    digits = "".join(filter(str.isdigit, text))
+    bare = text.replace(" ", "").replace("-", "").replace(".", "") == digits
+    return kind == "phone" and (
+        (bare and not digits.startswith("0") and len(digits) < 11)
+        or (digits.startswith("00") and not text.startswith("+"))
+    )
 
 
 def identifiers(seed: int, count: int, fits: Callable[[Kind, str], bool]) -> list[str]:

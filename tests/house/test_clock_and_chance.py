@@ -36,8 +36,10 @@ ALLOWED = {
     "jobs/drift.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "jobs/retrain.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "oracle/replay/parts.py": ({"os.environ"}, "the server of a replay runs in the environment of its parent"),
-    "oracle/cli/tokens.py": ({"datetime.now", "secrets.token_hex"}, "the edge: moment and secret of a token"),
-    "oracle/cli": ({"datetime.now", "os.environ", "os.urandom"}, "the edge: it hands moment and chance down"),
+    "oracle/cli": (
+        {"datetime.now", "os.environ", "os.urandom", "secrets.token_hex"},
+        "the edge: it hands moment, chance and ids down",
+    ),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
