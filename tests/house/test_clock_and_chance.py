@@ -38,7 +38,7 @@ ALLOWED = {
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
     ),
-    "oracle/serving": ({"datetime.now", "uuid.uuid4"}, "the edge: moment and id of a request"),
+    "oracle/serving": ({"datetime.now", "time.time", "uuid.uuid4"}, "the edge: moment and id of a request"),
 }
 """Where a clock, chance or the environment is read, which of them, and why there."""
 
