@@ -74,6 +74,7 @@ FLOORS: dict[str, int] = {
     "oracle.registry": 1,
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("compare", "side_by_side")), 1),
     "oracle.registry.versioning": 1,
+    **dict.fromkeys((f"oracle.tracking_server{n}" for n in ("", ".routes", ".attempt", ".guard", ".flood")), 1),
     "oracle.tracking": 1,
     "oracle.tracking.catalogue": 1,
     "oracle.tracking.entries": 1,
@@ -100,11 +101,17 @@ FLOORS: dict[str, int] = {
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
-    "oracle.registry.promotion": 3,
     **dict.fromkeys(
         (
             f"oracle.artifacts.{n}"
             for n in ("keyring", "files", "plugin", "repository", "stores", "bucket", "protection", "sweep")
+        ),
+        3,
+    ),
+    **dict.fromkeys(
+        (
+            f"oracle.registry.{n}"
+            for n in ("acts", "subject", "world", "record", "local", "authority", "people", "life", "remote")
         ),
         3,
     ),
@@ -128,11 +135,28 @@ FLOORS: dict[str, int] = {
         4,
     ),
     "oracle.watching": 4,
+    **dict.fromkeys(
+        (
+            f"oracle.tracking_server.{n}"
+            for n in ("standing", "identity", "gate", "door", "users", "launch", "acts", "app")
+        ),
+        4,
+    ),
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
-            for n in ("steps", "snapshot", "candidate", "comparing", "measuring", "testing", "promotion", "pipeline")
+            for n in (
+                "steps",
+                "snapshot",
+                "candidate",
+                "comparing",
+                "measuring",
+                "by_hand",
+                "testing",
+                "promotion",
+                "pipeline",
+            )
         ),
         4,
     ),
@@ -152,6 +176,7 @@ SPLIT = {
     "oracle.registry",
     "oracle.retraining",
     "oracle.tracking",
+    "oracle.tracking_server",
     "oracle.tuning",
 }
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
