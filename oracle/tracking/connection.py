@@ -115,7 +115,7 @@ def reaching(uri: str) -> Iterator[None]:
 
 def _ours(error: BaseException) -> OracleError | None:
     """Return the error of ours at the root of one of MLflow's: of the artifact repository that seals and opens."""
-    cause = error.__cause__ or error.__context__
+    cause = error.__cause__
     return cause if cause is None or isinstance(cause, OracleError) else _ours(cause)
 
 
