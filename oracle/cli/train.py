@@ -105,7 +105,7 @@ def _told(document: Mapping[str, Any]) -> str:
             f" trained in {document['seconds']:.0f} s",
             _table(document["test"]),
             _beside(document["honesty"]),
-            "next: `oracle serve`, or `oracle predict CARD.json`; all versions: `oracle models`",
+            "next: `oracle serve`, or `oracle predict CARD.json`; all versions: `oracle model list`",
         ]
     )
 

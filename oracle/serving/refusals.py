@@ -19,6 +19,10 @@ class NoSuchPrediction(BadInput):
     """No answer of that id was given."""
 
 
+class NoSuchRace(BadInput):
+    """No answer to a card of that race is kept."""
+
+
 class Unauthorised(BadInput):
     """The request does not show the token that its address needs."""
 
@@ -27,6 +31,7 @@ STATUS: tuple[tuple[type[OracleError], int], ...] = (
     (Malformed, 422),
     (TooLarge, 413),
     (NoSuchPrediction, 404),
+    (NoSuchRace, 404),
     (Unauthorised, 401),
 )
 """The first class that fits decides; whatever is not here is a service that is not available."""

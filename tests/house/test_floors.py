@@ -99,7 +99,11 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     **dict.fromkeys(
-        (f"oracle.registry.{n}" for n in ("acts", "subject", "world", "record", "local", "authority", "remote")), 3
+        (
+            f"oracle.registry.{n}"
+            for n in ("acts", "subject", "world", "record", "local", "authority", "people", "life", "remote")
+        ),
+        3,
     ),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,

@@ -13,7 +13,7 @@ from oracle.governance.consent import NoSuchRequest, SelfApproval
 from oracle.governance.roles import NotAllowed
 from oracle.registry import authority
 from oracle.registry.lifecycle import download
-from oracle.registry.remote import RemoteAuthority, governs, rebuilt
+from oracle.registry.remote import Remote, RemoteAuthority, RemotePeople, governs, rebuilt
 from oracle.registry.versions import resolve
 from oracle.settings import Settings
 from oracle.store import embedded
@@ -100,7 +100,7 @@ def test_a_version_is_asked_for_approved_served_and_rolled_back_through_the_serv
     found = resolve(tracking, version)
     assert (download(tracking, found, tmp_path / "cache") / "model.txt").read_bytes() == PACKAGE
     acting(monkeypatch, "sam")
-    asked = _authority(own).request(int(version), reason="newer", measured={"validation": {"outcome": "no"}})
+    asked = _authority(own).request(int(version), reason="newer")
     request = asked.request.request_id
     assert (asked.approved, asked.request.requester, resolve(tracking, version).lifecycle) == (False, "sam", "staging")
     with pytest.raises(Refused):
@@ -131,9 +131,9 @@ def _serving(own: Settings) -> int:
 @pytest.mark.services
 def test_people_are_made_held_and_let_go(governed: Governed, own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     acting(monkeypatch, "root")
-    remote = RemoteAuthority(connect(own))
-    grant, password = remote.person("zoe", ("scientist", "approver"))
-    assert (grant.roles, len(password or "") >= 12) == ("scientist approver", True)
+    people, remote = RemotePeople(Remote(governed.served.url)), RemoteAuthority(connect(own))
+    grant, password = people.grant("zoe", ("scientist", "approver"))
+    assert (grant.roles, len(password or "") >= 12) == ("approver scientist", True)
     served = governed.served
 
     def tries(path: str, body: object, secret: str | None = password) -> httpx.Response:
@@ -151,7 +151,7 @@ def test_people_are_made_held_and_let_go(governed: Governed, own: Settings, monk
     assert any(e.actor == "root" and e.action == "mlflow user.password" and e.target == "zoe" for e in served.entries())
     assert not any("another-password" in str(e) or (password or "-") in str(e) for e in served.entries())
 
-    remote.person("zoe", ())
+    people.grant("zoe", ())
     assert tries("api/2.0/mlflow/experiments/create", {"name": "y"}, "another-password").status_code == 403
     assert remote.head().position == served.position
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,9 +33,15 @@ class Desk:
     """What a command works with."""
 
     settings: Settings
-    tracking: Tracking
     store: Store
     now: dt.datetime
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """The registry, connected when it is first asked: what stands in our store is told without it."""
+        from oracle.tracking.connection import connect  # here, so that `oracle --help` does not wait for MLflow
+
+        return connect(self.settings)
 
     def authority(self, actor: str | None = None) -> Authority:
         """Return who moves versions, on behalf of somebody."""
@@ -44,14 +51,21 @@ class Desk:
 
 
 @contextmanager
-def desk(loaded: Settings | None = None) -> Iterator[Desk]:
-    """Hold the registry and our store."""
-    from oracle import store  # here, so that `oracle --help` does not wait for MLflow
-    from oracle.tracking.connection import connect
+def desk(loaded: Settings | None = None, *, registry: bool = True) -> Iterator[Desk]:
+    """Hold our store and, where it is asked for, the registry; this is where the clock is read.
+
+    Args:
+        loaded: The tree in force, where it has been read already.
+        registry: Whether the registry is connected at once, before anything is done.
+    """
+    from oracle import store
 
     own = loaded or settings.load()
     kept = store.open(own)
     try:
-        yield Desk(own, connect(own), kept, dt.datetime.now(dt.UTC))
+        made = Desk(own, kept, dt.datetime.now(dt.UTC))
+        if registry:
+            _ = made.tracking
+        yield made
     finally:
         kept.close()
