@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oracle.cli.model.options import Actor, Desk, desk
+from oracle.cli.model.options import Actor, desk
 from oracle.cli.output import Json, emit
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ def add(
     """Let a person hold these roles and no others from now on.
 
     Until somebody is granted something the user of this machine holds every role; the first grant writes that down.
-    Where the MLflow server governs, a person it does not know gets an account there too, with a password that is read
-    from standard input, or made up and shown this once.
     """
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
     _grant(name, role, actor, json=json, password=password)
@@ -53,14 +51,15 @@ def remove(name: Name, actor: Actor = None, json: Json = False) -> None:
 def listed(json: Json = False) -> None:
     """List who holds which roles, since when, and who granted them."""
     with desk(registry=False) as own:
+        there = list(own.store.people.all().values())
         told = [
             {
-                "name": name,
+                "name": grant.name,
                 "roles": grant.roles.split(),
                 "since": grant.at.isoformat(timespec="seconds"),
                 "granted_by": grant.actor,
             }
-            for name, grant in _grants(own).items()
+            for grant in there or ([] if own.remote is None else own.remote.people())
         ]
     nobody = "nobody was granted anything yet: the user of this machine holds every role"
     emit({"people": told}, json=json, text=lambda: "\n".join(map(_line, told)) or nobody)
@@ -78,32 +77,22 @@ def _grant(
     from oracle.governance.roles import roles_of
     from oracle.registry import authority
     from oracle.registry import people as granting
-    from oracle.registry.remote import Remote, RemotePeople, governs
 
     with desk(registry=False) as own:
-        there = _grants(own)
-        if known and name not in there:
-            raise BadInput("nobody of that name holds a role", value=name, allowed=list(there) or "nobody does yet")
-        uri = own.settings.tracking_uri
-        if governs(uri):
-            granted, shown = RemotePeople(Remote(uri)).grant(name, sorted(roles_of(roles)), password)
-            _told(granted, shown, json=json)
+        if own.remote is not None:
+            grant, made = own.remote.person(name, tuple(sorted(roles_of(roles))), password)
+            _said(grant, made, json=json)
             return
+        if known and name not in (there := own.store.people.all()):
+            raise BadInput("nobody of that name holds a role", value=name, allowed=list(there) or "nobody does yet")
         who = authority.actor_of(own.settings, own.store, actor)
-        made = granting.grant(own.store, who, name, roles, own.now, authority.RESERVED)
-    _told(made, None, json=json)
+        _said(granting.grant(own.store, who, name, roles, own.now, authority.RESERVED), None, json=json)
 
 
-def _grants(own: Desk) -> dict[str, Grant]:
-    """Return the grant that counts for each name: the server's where one governs, else our store's."""
-    from oracle.registry.remote import Remote, RemotePeople, governs
-
-    uri = own.settings.tracking_uri
-    return RemotePeople(Remote(uri)).all() if governs(uri) else own.store.people.all()
-
-
-def _told(made: Grant, password: str | None, *, json: bool) -> None:
-    told = {"name": made.name, "roles": made.roles.split(), "granted_by": made.actor}
-    once = f"; password, shown this once: {password}" if password else ""
-    text = f"{made.name}: {', '.join(told['roles']) or 'no role any more'}{once}"
-    emit(told | ({"password": password} if password else {}), json=json, text=text)
+def _said(made: Grant, password: str | None, *, json: bool) -> None:
+    """Print a grant, and the password that the server made for somebody new: it is shown this once."""
+    told: dict[str, Any] = {"name": made.name, "roles": made.roles.split(), "granted_by": made.actor}
+    if password is not None:
+        told["password"] = password
+    shown = "" if password is None else f"; password, shown this once: {password}"
+    emit(told, json=json, text=f"{made.name}: {', '.join(told['roles']) or 'no role any more'}{shown}")

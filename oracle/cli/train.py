@@ -38,7 +38,7 @@ def train(
     from oracle.ensemble.recipe import read
     from oracle.training import train as run  # here, so that `oracle --help` does not wait for LightGBM and MLflow
 
-    made_by = {} if recipe is None else {"recipe": read(recipe)}
+    made_by: dict[str, Any] = {} if recipe is None else {"recipe": read(recipe)}
     settings = load(seed=seed)
     trained = run(data, settings, progress=bars, **made_by)
     document, told = trained.as_dict(), None

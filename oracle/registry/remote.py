@@ -151,6 +151,24 @@ class RemoteAuthority:
         self.remote.act("close", {"version": version, "move": move, "reason": reason})
         return resolve(self.tracking, version)
 
+    def requests(self) -> list[tuple[Request, list[Ruling]]]:
+        """Return the latest requests with what was said to them, the last first."""
+        told = self.remote.tell("requests")
+        return [(_value(Request, each["request"]), _value(list[Ruling], each["rulings"])) for each in told]
+
+    def people(self) -> list[Grant]:
+        """Return the grant that counts for each name."""
+        return _value(list[Grant], self.remote.tell("people"))
+
+    def person(self, name: str, roles: Sequence[Role], password: str | None = None) -> tuple[Grant, str | None]:
+        """Let somebody hold these roles and no others, and give them an account where they have none.
+
+        Returns:
+            The grant, and the password where the server made one up.
+        """
+        answer = self.remote.act("people", {"name": name, "roles": list(roles), "password": password})
+        return _value(Grant, answer["done"]), answer["password"]
+
     def promotions(self) -> list[Promotion]:
         """Return the promotions of the model, the first first."""
         return _value(list[Promotion], self.remote.tell("promotions"))
@@ -170,32 +188,6 @@ class RemoteAuthority:
 
     def _done(self, verb: str, wish: Mapping[str, Any]) -> Any:
         return self.remote.act(verb, wish)["done"]
-
-
-def requests(remote: Remote, *, only_open: bool) -> list[tuple[Request, list[Ruling]]]:
-    """Return the requests of a server with what was said to them: those that wait, else the latest, the last first."""
-    told = remote.tell("requests", {"open": "yes"} if only_open else None)
-    return [(_value(Request, each["request"]), _value(list[Ruling], each["rulings"])) for each in told]
-
-
-@dataclass(frozen=True)
-class RemotePeople:
-    """Who holds which roles on a server that governs."""
-
-    remote: Remote
-
-    def all(self) -> dict[str, Grant]:
-        """Return the grant that counts for each name."""
-        return {grant.name: grant for grant in _value(list[Grant], self.remote.tell("people"))}
-
-    def grant(self, name: str, roles: Sequence[Role], password: str | None = None) -> tuple[Grant, str | None]:
-        """Let somebody hold these roles and no others, and give them an account where they have none.
-
-        Returns:
-            The grant, and the password where the server made one up.
-        """
-        answer = self.remote.act("people", {"name": name, "roles": list(roles), "password": password})
-        return _value(Grant, answer["done"]), answer["password"]
 
 
 def _value(kind: type[T], told: Any) -> T:

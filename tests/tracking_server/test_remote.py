@@ -13,7 +13,7 @@ from oracle.governance.consent import NoSuchRequest, SelfApproval
 from oracle.governance.roles import NotAllowed
 from oracle.registry import authority
 from oracle.registry.lifecycle import download
-from oracle.registry.remote import Remote, RemoteAuthority, RemotePeople, governs, rebuilt
+from oracle.registry.remote import RemoteAuthority, governs, rebuilt
 from oracle.registry.versions import resolve
 from oracle.settings import Settings
 from oracle.store import embedded
@@ -131,8 +131,8 @@ def _serving(own: Settings) -> int:
 @pytest.mark.services
 def test_people_are_made_held_and_let_go(governed: Governed, own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     acting(monkeypatch, "root")
-    people, remote = RemotePeople(Remote(governed.served.url)), RemoteAuthority(connect(own))
-    grant, password = people.grant("zoe", ("scientist", "approver"))
+    remote = RemoteAuthority(connect(own))
+    grant, password = remote.person("zoe", ("scientist", "approver"))
     assert (grant.roles, len(password or "") >= 12) == ("approver scientist", True)
     served = governed.served
 
@@ -151,7 +151,7 @@ def test_people_are_made_held_and_let_go(governed: Governed, own: Settings, monk
     assert any(e.actor == "root" and e.action == "mlflow user.password" and e.target == "zoe" for e in served.entries())
     assert not any("another-password" in str(e) or (password or "-") in str(e) for e in served.entries())
 
-    people.grant("zoe", ())
+    remote.person("zoe", ())
     assert tries("api/2.0/mlflow/experiments/create", {"name": "y"}, "another-password").status_code == 403
     assert remote.head().position == served.position
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from oracle.cli.model.options import Actor, Desk, Reason, Request, desk
+from oracle.cli.model.options import Actor, Reason, RequestId, desk
 from oracle.cli.output import Json, emit
-
-if TYPE_CHECKING:
-    from oracle.governance.approval import Request as Asked
-    from oracle.governance.approval import Ruling
 
 
 def requests(
@@ -22,21 +18,15 @@ def requests(
     from oracle.governance import lineage
 
     with desk(registry=False) as own:
-        told = [lineage.of_request(*each) for each in _requests(own, every=every)]
+        told = [
+            lineage.of_request(request, rulings)
+            for request, rulings in own.requests()
+            if every or not (rulings or own.now >= request.expires)
+        ]
     emit({"requests": told}, json=json, text=lambda: "\n".join(map(_line, told)) or "no request waits for an answer")
 
 
-def _requests(own: Desk, *, every: bool) -> list[tuple[Asked, list[Ruling]]]:
-    """Return requests with what was said to them: the server's where one governs, else our store's."""
-    from oracle.registry.remote import Remote, governs, requests
-
-    if governs(own.settings.tracking_uri):
-        return requests(Remote(own.settings.tracking_uri), only_open=not every)
-    kept = own.store.approvals
-    return [(each, kept.rulings(each.request_id)) for each in (kept.latest() if every else kept.open(own.now))]
-
-
-def approve(request: Request, reason: Reason, actor: Actor = None, json: Json = False) -> None:
+def approve(request: RequestId, reason: Reason, actor: Actor = None, json: Json = False) -> None:
     """Say yes to somebody else's request and carry it out: the version goes into service.
 
     Refused, with exit code 3, to who asked, to who is no approver, after its time, where it was answered already, where
@@ -57,14 +47,14 @@ def approve(request: Request, reason: Reason, actor: Actor = None, json: Json = 
     emit(told, json=json, text=f"{done.label} (version {done.version}) is in service; approved by {ruling.actor}")
 
 
-def reject(request: Request, reason: Reason, actor: Actor = None, json: Json = False) -> None:
+def reject(request: RequestId, reason: Reason, actor: Actor = None, json: Json = False) -> None:
     """Say no to a request: the version is rejected with the reason and does not come back."""
     with desk() as own:
         ruling = own.authority(actor).reject(request, reason)
     _said(request, ruling, json=json)
 
 
-def withdraw(request: Request, reason: Reason, actor: Actor = None, json: Json = False) -> None:
+def withdraw(request: RequestId, reason: Reason, actor: Actor = None, json: Json = False) -> None:
     """Take one's own request back; the version stays where it is and may be asked for again."""
     with desk() as own:
         ruling = own.authority(actor).withdraw(request, reason)
