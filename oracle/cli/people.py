@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,13 +28,17 @@ def add(
     name: Name,
     role: Annotated[list[str], typer.Option(help="viewer, scientist, approver or admin; may be given several times.")],
     actor: Actor = None,
+    password_stdin: Annotated[
+        bool, typer.Option(help="Where a server governs: read the new account's password from standard input.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Let a person hold these roles and no others from now on.
 
     Until somebody is granted something the user of this machine holds every role; the first grant writes that down.
     """
-    _grant(name, role, actor, json=json)
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else None
+    _grant(name, role, actor, json=json, password=password)
 
 
 @people.command()
@@ -65,7 +70,9 @@ def _line(told: dict[str, Any]) -> str:
     return f"{told['name']}: {roles} (since {told['since']}, granted by {told['granted_by']})"
 
 
-def _grant(name: str, roles: list[str], actor: str | None, *, json: bool, known: bool = False) -> None:
+def _grant(
+    name: str, roles: list[str], actor: str | None, *, json: bool, known: bool = False, password: str | None = None
+) -> None:
     from oracle.errors import BadInput
     from oracle.governance.roles import roles_of
     from oracle.registry import authority
@@ -73,8 +80,8 @@ def _grant(name: str, roles: list[str], actor: str | None, *, json: bool, known:
 
     with desk(registry=False) as own:
         if own.remote is not None:
-            grant, password = own.remote.person(name, tuple(sorted(roles_of(roles))))
-            _said(grant, password, json=json)
+            grant, made = own.remote.person(name, tuple(sorted(roles_of(roles))), password)
+            _said(grant, made, json=json)
             return
         if known and name not in (there := own.store.people.all()):
             raise BadInput("nobody of that name holds a role", value=name, allowed=list(there) or "nobody does yet")
