@@ -18,8 +18,9 @@ from oracle.cli.explain import explain
 from oracle.cli.features import features
 from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
-from oracle.cli.models import models
+from oracle.cli.model import model
 from oracle.cli.monitor import monitor
+from oracle.cli.people import people
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
 from oracle.cli.replay import replay
@@ -47,10 +48,10 @@ def _root() -> None:
 
 for command in (
     *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
-    *(models, card, predict, explain, serve, monitor, replay),
+    *(card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts, tokens):
+for group in (model, people, ab, drift, results, predictions, retrain, alerts, tokens):
     app.add_typer(group)
 
 

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 
 from oracle import __version__
 from oracle.errors import OracleError
-from oracle.serving import outcomes
+from oracle.serving import lineage, outcomes
 from oracle.serving.body import Problem
 from oracle.serving.caller import read_caller
 from oracle.serving.gateway import Gateway
@@ -70,6 +70,7 @@ def build(gateway: Gateway, *, max_body_bytes: int, policy: CheckPolicy | None =
         before=gateway.settled,
         after=gateway.catch_up,
     )
+    lineage.routes(app, gateway.store)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     return app
 

@@ -37,8 +37,13 @@ class TooSlow(BadInput):
     """The body did not arrive in time."""
 
 
+class NoSuchRace(BadInput):
+    """No answer to a card of that race is kept."""
+
+
 STATUS: tuple[tuple[type[OracleError], int], ...] = (
     (Malformed, 422),
+    (NoSuchRace, 404),
     (Unauthorised, 401),
     (Forbidden, 403),
     (RateLimited, 429),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import datetime as dt
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -61,6 +62,12 @@ class Audit:
         """Return the link of that entry, or None."""
         found = self._read(sa.select(*_CHAIN, *_COLUMNS).where(AUDIT.c.entry_id == entry_id))
         return found[0] if found else None
+
+    def about(self, target: str, actions: Collection[str], since: dt.datetime) -> list[Entry]:
+        """Return what was done to a target since a moment by one of these actions, the first first."""
+        where = (AUDIT.c.at >= since) & (AUDIT.c.target == target) & AUDIT.c.action.in_(actions)
+        wanted = sa.select(*_CHAIN, *_COLUMNS).where(where).order_by(AUDIT.c.position)
+        return [link.entry for link in self._read(wanted)]
 
     def head(self) -> Head:
         """Return how far the chain has come."""

@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from oracle.errors import BadSetting, OracleError, Unavailable
+from oracle.errors import BadSetting, OracleError, Refused, Unavailable
 from oracle.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def reaching(uri: str) -> Iterator[None]:
     Raises:
         Unavailable: the tracking server or database did not answer, or could not do it.
         OracleError: it answered that the call itself was wrong.
+        Refused: it answered that the user may not do it.
+        BadSetting: it does not know the user.
     """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -95,6 +97,14 @@ def reaching(uri: str) -> Iterator[None]:
     except MlflowException as error:
         if error.error_code in CALLERS_FAULT:
             raise OracleError(f"MLflow refused: {error.message}", value=shown(uri)) from error
+        if error.error_code == "PERMISSION_DENIED":
+            raise Refused(f"the MLflow server refuses: {error.message}", value=shown(uri)) from error
+        if error.error_code == "UNAUTHENTICATED":
+            raise BadSetting(
+                "the MLflow server does not know you",
+                value=shown(uri),
+                next_step="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+            ) from error
         raise _unavailable(uri, error) from error
     except (OSError, SQLAlchemyError) as error:
         raise _unavailable(uri, error) from error

@@ -38,6 +38,10 @@ ALLOWED = {
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
     ),
+    "oracle/tracking_server": (
+        {"datetime.now", "uuid.uuid4", "os.environ", "secrets.token_bytes", "secrets.token_urlsafe"},
+        "an edge: MLflow calls the app, and leaves its addresses in the environment",
+    ),
     "oracle/serving": ({"datetime.now", "time.time", "uuid.uuid4"}, "the edge: moment and id of a request"),
 }
 """Where a clock, chance or the environment is read, which of them, and why there."""

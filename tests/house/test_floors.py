@@ -71,6 +71,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why", "validation", "report")), 1),
     "oracle.registry": 1,
     "oracle.registry.versioning": 1,
+    **dict.fromkeys((f"oracle.tracking_server{n}" for n in ("", ".routes", ".attempt", ".guard", ".flood")), 1),
     "oracle.tracking": 1,
     "oracle.tracking.catalogue": 1,
     "oracle.tracking.entries": 1,
@@ -97,7 +98,13 @@ FLOORS: dict[str, int] = {
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
-    "oracle.registry.promotion": 3,
+    **dict.fromkeys(
+        (
+            f"oracle.registry.{n}"
+            for n in ("acts", "subject", "world", "record", "local", "authority", "people", "life", "remote")
+        ),
+        3,
+    ),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
@@ -118,11 +125,18 @@ FLOORS: dict[str, int] = {
         4,
     ),
     "oracle.watching": 4,
+    **dict.fromkeys(
+        (
+            f"oracle.tracking_server.{n}"
+            for n in ("standing", "identity", "gate", "door", "users", "launch", "acts", "app")
+        ),
+        4,
+    ),
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
-            for n in ("steps", "snapshot", "candidate", "measuring", "testing", "promotion", "pipeline")
+            for n in ("steps", "snapshot", "candidate", "measuring", "by_hand", "testing", "promotion", "pipeline")
         ),
         4,
     ),
@@ -141,6 +155,7 @@ SPLIT = {
     "oracle.registry",
     "oracle.retraining",
     "oracle.tracking",
+    "oracle.tracking_server",
     "oracle.tuning",
 }
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""
