@@ -107,7 +107,7 @@ def masked_json(text: str) -> str:
 
 def kept(text: str) -> str:
     """Return a text as it may be kept: masked, where a glance does not show that there is nothing to mask."""
-    return text if b'"' not in (said := text.encode("utf-8", "surrogatepass")) and ordinary(said) else mask(text)
+    return text if '"' not in text and ordinary(b'"%b"' % text.encode("utf-8", "surrogatepass")) else mask(text)
 
 
 def kept_id(text: str) -> str:

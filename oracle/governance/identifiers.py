@@ -77,21 +77,24 @@ def luhn(digits: str) -> bool:
 AHEAD = r"(?<![0-9A-Za-z])(?<!\d[.,:/+-])"
 BEHIND = r"(?![0-9A-Za-z]|[.,:/-]\d)"
 EXTENSION = r"(?:[ ]?(?:x|ext\.?|#)[ ]?\d{1,6})?"
+OPENED = r"(?<![0-9A-Za-z])"
+"""A plus or a bracket begins a number, whatever stands before it."""
 INTERNATIONAL = re.compile(
-    rf"{AHEAD}(?:\+|00)([ .(-]{{0,2}}[1-9]\d{{0,2}}(?:[ .()/-]{{0,3}}\d){{6,14}}){EXTENSION}(?![0-9])"
+    rf"(?:{OPENED}(?=\+)|{AHEAD})(?:\+|00)"
+    rf"([ .(-]{{0,2}}[1-9]\d{{0,2}}(?:[ .()/-]{{0,3}}\d){{6,14}}){EXTENSION}(?![0-9])"
 )
 AMERICAN = re.compile(
-    rf"{AHEAD}(?:1[ .-])?"
+    rf"(?:{OPENED}(?=\()|{AHEAD})(?:1[ .-])?"
     r"(?:\([1-9]\d\d\)[ .-]?|[1-9]\d\d([.-])(?=\d{3}\1)|(?<!\d[ ])[1-9]\d\d[ ](?=[1-9]\d\d[ ]\d{4}(?![ ]\d)))"
     rf"\d{{3}}[ .-]\d{{4}}(?:[ ]?(?:x|ext\.?)[ ]?\d{{1,6}}(?!\d)|{BEHIND})"
 )
 NATIONAL = re.compile(
-    rf"{AHEAD}(?:\(0[1-9]\d{{0,4}}\)[ .-]{{0,2}}|0[1-9]\d{{0,4}}([ ./-]|[ ]?[-/][ ]?))"
+    rf"(?:{OPENED}(?=\()|{AHEAD})(?:\(0[1-9]\d{{0,4}}\)[ .-]{{0,2}}|0[1-9]\d{{0,4}}([ ./-]|[ ]?[-/][ ]?))"
     rf"\d{{2,8}}(?:(?:(?<=\))|[ .-])\d{{2,4}}){{0,4}}{BEHIND}"
 )
 """A leading zero and groups of two digits and more."""
 BARE = re.compile(rf"{AHEAD}0[1-9]\d{{8,9}}{BEHIND}")
-HONG_KONG = re.compile(rf"{AHEAD}(?:\(85[23]\)[ -]?|85[23]-)[2-9]\d{{3}}[ -]?\d{{4}}{BEHIND}")
+HONG_KONG = re.compile(rf"(?:{OPENED}(?=\()|{AHEAD})(?:\(85[23]\)[ -]?|85[23]-)[2-9]\d{{3}}[ -]?\d{{4}}{BEHIND}")
 NAMED = re.compile(
     r"(?:(?<![A-Za-z])(?:tel|telephone|phone|mobile|mob|cell|fax|whatsapp|sms|telefon|handy|tél|téléphone|teléfono|móvil"
     r"|telefono|telefoon|phone[ _-]?(?:no|number|nr))|電話(?:番号)?|携帯|手機|手机|电话)"

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal, get_args
 
 from oracle.governance.addresses import addresses
@@ -63,7 +64,7 @@ _PLAIN = _Folded()
 _WIDTHLESS = "".join(
     chr(c) for c in (0xAD, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF)
 )
-_ESCAPED = re.compile(rf"[{_WIDTHLESS}]+|%([0-9A-Fa-f]{{2}})|\\u([0-9A-Fa-f]{{4}})")
+_ESCAPED = re.compile(rf"[{_WIDTHLESS}]+|((?:%[0-9A-Fa-f]{{2}})+)|\\u([0-9A-Fa-f]{{4}})")
 
 
 def fold(text: str) -> tuple[str, list[int] | None]:
@@ -79,17 +80,30 @@ def fold(text: str) -> tuple[str, list[int] | None]:
     places: list[int] = []
     last = 0
     for found in _ESCAPED.finditer(plain):
-        code = found.group(1) or found.group(2)
-        letter = chr(int(code, 16)) if code else ""
-        if code and not letter.isprintable():
-            continue
-        parts += (plain[last : found.start()], letter)
+        letters = _unescaped(found.group(1), found.group(2))
+        parts += (plain[last : found.start()], *(letter for letter, _ in letters))
         places += range(last, found.start())
-        places += [found.start()] * len(letter)
+        places += (found.start() + at for _, at in letters)
         last = found.end()
     if not last:
         return plain, None
     return "".join((*parts, plain[last:])), [*places, *range(last, len(plain)), len(plain)]
+
+
+def _unescaped(percent: str | None, code: str | None) -> list[tuple[str, int]]:
+    """Return the plain letters that an escape stands for, each with its place in it."""
+    if code:
+        letters = [(chr(int(code, 16)), 0)]
+    elif percent:
+        raw = bytes.fromhex(percent.replace("%", ""))
+        said = raw.decode("utf-8", "replace")
+        known = "\ufffd" not in said
+        widths = [3 * len(letter.encode()) for letter in said] if known else [3] * len(raw)
+        starts = [0, *accumulate(widths)]
+        letters = list(zip(said if known else raw.decode("latin-1"), starts, strict=False))
+    else:
+        return []
+    return [(letter.translate(_PLAIN), at) for letter, at in letters if letter.isprintable()]
 
 
 _NOTHING: tuple[Found, ...] = ()

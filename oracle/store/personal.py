@@ -134,7 +134,8 @@ def _lines(file: Path) -> Iterator[tuple[str, int]]:
 def _texts(line: bytes, *, binary: bool) -> Iterable[tuple[str, int]]:
     if binary:
         return ((run.decode(), SHORTEST_BY_CHANCE) for run in WORDS.findall(line))
-    return () if b'"' not in line and line.isascii() and ordinary(line) else ((line.decode("utf-8", "replace"), 1),)
+    plain = b'"' not in line and line.isascii() and ordinary(b'"%b"' % line)
+    return () if plain else ((line.decode("utf-8", "replace"), 1),)
 
 
 def _of(text: Any, *, is_id: bool) -> Iterable[Kind]:

@@ -119,9 +119,9 @@ def through_http(client: httpx.Client, world: World, names: Sequence[str], texts
     for some in texts:
         quoted = [urllib.parse.quote(name, safe="") for name in some]
         body = as_body(world.card)
-        assert client.post(f"/v1/predict?{'&'.join(quoted[:10])}=1", content=body).status_code == 422
-        assert client.get(f"/v1/predictions/{quoted[0]}?{'='.join(quoted)}").status_code in (404, 422)
-        assert client.get(f"/v1/{'/'.join(quoted)}", headers={"x-user-id": quoted[0]}).status_code == 404
+        assert client.post(f"/v1/predict?{'=&'.join(quoted[:10])}=1", content=body).status_code == 422
+        assert client.get(f"/v1/predictions/{quoted[0]}?{'=x&'.join(quoted)}").status_code in (404, 422)
+        assert client.get(f"/v1/{'/x/'.join(quoted)}", headers={"x-user-id": quoted[0]}).status_code == 404
         assert client.post("/v1/predict", content="; ".join(some).encode(), headers=JSON).status_code == 422
         wrong = json.loads(body) | dict.fromkeys(some, 1) | {"distance_m": some[0], "going": some[1]}
         assert client.post("/v1/predict", json=wrong).status_code == 422
