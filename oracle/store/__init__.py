@@ -15,10 +15,13 @@ from oracle.store.predictions import Prediction
 from oracle.store.results import RaceResult, Receipt
 from oracle.store.retrainings import Decision, Retraining, Step
 from oracle.store.scorings import Scoring
+from oracle.store.spool import Spool, SpoolFull
+from oracle.store.standby import Away, Standby
 from oracle.store.store import Pulse, Store, embedded, open
 
 __all__ = [
     "Alert",
+    "Away",
     "Change",
     "Check",
     "Decision",
@@ -33,6 +36,9 @@ __all__ = [
     "Receipt",
     "Retraining",
     "Scoring",
+    "Spool",
+    "SpoolFull",
+    "Standby",
     "Step",
     "Store",
     "embedded",
