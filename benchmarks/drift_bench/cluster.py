@@ -14,7 +14,7 @@ import os
 import sys
 
 from benchmarks.serving_bench.processes import usage
-from oracle.tuning import cluster
+from oracle import cluster
 
 
 def check(reference: str, current: str) -> dict[str, float]:

@@ -44,7 +44,7 @@ def tune(
 
     The test dates are looked at once, at the end. A sweep that was stopped or killed goes on with --resume.
     """
-    from oracle.tuning import cluster
+    from oracle import cluster
 
     os.environ.update(cluster.environment(address, os.environ))  # before Ray is imported: it reads it then only
     from oracle.tracking.provenance import provenance

@@ -20,7 +20,7 @@ from oracle.settings.policies import (
     RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import AlertSettings, GovernanceSettings, ServingSettings, StoreSettings, TrackingSettings
 from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_name, keys, load
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "EvaluationPolicy",
     "ExperimentPolicy",
     "GatePolicy",
+    "GovernanceSettings",
     "GuardrailPolicy",
     "LeakPolicy",
     "MarketPolicy",

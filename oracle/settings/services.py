@@ -63,6 +63,20 @@ class StoreSettings(Policy):
     )
 
 
+class GovernanceSettings(Policy):
+    """Who has to say yes before a model goes into service."""
+
+    approval: Literal["automatic", "four eyes"] = Field(
+        "automatic", description="Whether gates that all pass are enough, or somebody other than the requester decides."
+    )
+    actor: str | None = Field(
+        None,
+        min_length=1,
+        description="Who acts where no server knows it; by default the user of the operating system.",
+    )
+    expire_hours: float = Field(72.0, gt=0, description="Hours after which a request that nobody decided is void.")
+
+
 SHORTEST_SECRET = 16
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

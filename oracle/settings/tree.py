@@ -28,7 +28,13 @@ from oracle.settings.policies import (
     RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import AlertSettings, ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import (
+    AlertSettings,
+    GovernanceSettings,
+    ServingSettings,
+    StoreSettings,
+    TrackingSettings,
+)
 
 
 class Settings(BaseSettings):
@@ -58,6 +64,7 @@ class Settings(BaseSettings):
     retraining: RetrainingPolicy = RetrainingPolicy()
     alerts: AlertSettings = AlertSettings()
     drift: DriftPolicy = DriftPolicy()
+    governance: GovernanceSettings = GovernanceSettings()
 
     @classmethod
     def settings_customise_sources(

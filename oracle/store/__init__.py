@@ -1,4 +1,4 @@
-"""What the house remembers of its own work, from predictions and results to experiments, retrainings and alerts.
+"""What the house remembers of its own work, from predictions and results to experiments, retrainings and approvals.
 
 One database, SQLite under the home folder by default, PostgreSQL by the setting `store.uri`. A prediction is written
 before its answer leaves, so that whatever a caller acted upon can be read again and be held against the result; what
@@ -11,6 +11,7 @@ from oracle.store.commit import GroupCommit
 from oracle.store.events import Event, EventCounts
 from oracle.store.experiments import Change, Experiment
 from oracle.store.keys import place_key, race_key
+from oracle.store.people import Grant
 from oracle.store.predictions import Prediction
 from oracle.store.results import RaceResult, Receipt
 from oracle.store.retrainings import Decision, Retraining, Step
@@ -18,6 +19,7 @@ from oracle.store.scorings import Scoring
 from oracle.store.spool import Spool, SpoolFull
 from oracle.store.standby import Away, Standby
 from oracle.store.store import Pulse, Store, embedded, open
+from oracle.store.tokens import Token, TokenChange
 
 __all__ = [
     "Alert",
@@ -29,6 +31,7 @@ __all__ = [
     "Event",
     "EventCounts",
     "Experiment",
+    "Grant",
     "GroupCommit",
     "Prediction",
     "Pulse",
@@ -41,6 +44,8 @@ __all__ = [
     "Standby",
     "Step",
     "Store",
+    "Token",
+    "TokenChange",
     "embedded",
     "open",
     "place_key",

@@ -11,15 +11,20 @@ from oracle.errors import Unavailable
 from oracle.settings import Settings
 from oracle.store import experiments, results
 from oracle.store.alerts import Alerts
+from oracle.store.approvals import Approvals
+from oracle.store.audit import Audit
 from oracle.store.checks import Checks
 from oracle.store.database import PATIENCE, Database
 from oracle.store.events import Events
 from oracle.store.experiments import Experiments
 from oracle.store.migrations import migrate
+from oracle.store.people import People
 from oracle.store.predictions import Predictions
+from oracle.store.promotions import Promotions
 from oracle.store.results import Results
 from oracle.store.retrainings import Retrainings
 from oracle.store.scorings import Scorings
+from oracle.store.tokens import Tokens
 from oracle.store.trials import Trials
 
 
@@ -72,6 +77,11 @@ class Store:
         self.checks = Checks(self.database)
         self.retrainings = Retrainings(self.database)
         self.alerts = Alerts(self.database)
+        self.audit = Audit(self.database)
+        self.approvals = Approvals(self.database)
+        self.promotions = Promotions(self.database)
+        self.people = People(self.database)
+        self.tokens = Tokens(self.database)
 
     def complete(self) -> None:
         """Bring the tables to the newest version, where that has not been done yet.

@@ -15,6 +15,7 @@ from typing import Any
 import ray
 
 from oracle import process
+from oracle.cluster import running
 from oracle.ensemble.race_model import feature_version
 from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.errors import BadInput
@@ -24,7 +25,6 @@ from oracle.tracking.connection import connect
 from oracle.tracking.runs import run
 from oracle.tuning import outcome, searches
 from oracle.tuning.children import Children, parent_of, tags_of
-from oracle.tuning.cluster import running
 from oracle.tuning.final import OnTest, on_test
 from oracle.tuning.ledger import opened
 from oracle.tuning.objective import FoldPolicy, board

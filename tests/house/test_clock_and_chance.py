@@ -24,7 +24,7 @@ ALLOWED = {
     "oracle/process.py": ({"os.environ"}, "settles what libraries read when they load; called by the edges only"),
     "oracle/tracking/connection.py": ({"os.environ"}, "MLflow reads its switches from the environment, when imported"),
     "oracle/data/folder.py": ({"os.environ"}, "the address of an S3 store other than Amazon's, as its tools name it"),
-    "oracle/tuning/cluster.py": (
+    "oracle/cluster.py": (
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
     ),

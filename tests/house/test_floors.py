@@ -33,6 +33,7 @@ FLOORS: dict[str, int] = {
     "oracle.ranking": 1,
     "oracle.staking": 1,
     "oracle.leakage": 1,
+    "oracle.governance": 1,
     **dict.fromkeys(
         (
             f"oracle.drift.{n}"
@@ -85,7 +86,7 @@ FLOORS: dict[str, int] = {
         (
             f"oracle.tuning.{n}"
             for n in (
-                *("ledger", "children", "cluster", "phase", "table", "on_tune", "trainables"),
+                *("ledger", "children", "phase", "table", "on_tune", "trainables"),
                 *("searches", "outcome", "sweep"),
             )
         ),
@@ -97,6 +98,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
     **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
     "oracle.registry.promotion": 3,
+    "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
     **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from oracle import cluster
 from oracle.drift import files
 from oracle.drift.columns import Layout, layout
 from oracle.drift.grid import Grid
@@ -22,7 +23,6 @@ from oracle.drift.verdict import CLUSTERS, Report, cluster_of, compare
 from oracle.errors import BadInput, NotEnoughData, UnreadableFile
 from oracle.progress import Progress
 from oracle.settings import DriftPolicy
-from oracle.tuning import cluster
 
 SAME_WEEKS = "same-weeks"
 LOCAL = "local"

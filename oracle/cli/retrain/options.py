@@ -33,7 +33,7 @@ FAILED = 1
 @contextmanager
 def working(settings: Settings, data: str | None, address: str | None) -> Iterator[Context]:
     """Hold what a retraining works with; what is to be told goes to the alerts, and out at the end."""
-    from oracle.tuning import cluster
+    from oracle import cluster
 
     logged()
     if settings.candidate.trials:

@@ -1,4 +1,4 @@
-"""The Ray a sweep runs on: one of its own that ends with it, or the one at an address that was given.
+"""The Ray that a sweep or a count of drift runs on: one of its own that ends with it, or the one at an address given.
 
 Nothing is joined by accident. The environment has to be settled before Ray is imported, so `environment` imports
 nothing.
