@@ -28,7 +28,7 @@ from oracle.errors import Unavailable
 from oracle.store.database import PATIENCE
 from oracle.store.predictions import Prediction, kept_answers
 from oracle.store.scorings import Scoring
-from oracle.store.spool import Entry
+from oracle.store.spool import Entry, SpoolFull
 from oracle.store.standby import Away, Standby
 from oracle.store.store import Store
 from oracle.store.tables import PREDICTIONS, SCORINGS, Rows
@@ -232,9 +232,7 @@ class GroupCommit:
         try:
             kept = self.standby.take(entries)
         except Unavailable as error:
-            self.shed += len(noted)
-            _tell(batch, [None] * len(batch), error)
-            return True
+            return self._refuse(batch, noted, error)
         if kept is None:
             return False
         self._remember((s.card_key, s.model_version) for entry in entries if (s := entry.scoring) is not None)
@@ -242,6 +240,15 @@ class GroupCommit:
         self._recall(fresh, kept[: len(fresh)])
         _tell(fresh, kept[: len(fresh)], None)
         _tell(repeated, [given[w.prediction.prediction_id] for w in repeated], None)
+        return True
+
+    def _refuse(self, batch: Sequence[_Waiting], noted: Sequence[Scoring], error: Unavailable) -> bool:
+        """Tell that rows cannot be kept here either, after as many as there is room for."""
+        self.shed += len(noted)
+        if isinstance(error, SpoolFull) and len(batch) > 1:
+            half = len(batch) // 2
+            return self._set_aside(batch[:half], []) and self._set_aside(batch[half:], [])
+        _tell(batch, [None] * len(batch), error)
         return True
 
     def _recall(self, batch: Sequence[_Waiting], kept: Sequence[str | None]) -> None:
