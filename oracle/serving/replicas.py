@@ -7,11 +7,15 @@ replica that was started again has caught up with the stored results and experim
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from oracle import store
+from oracle.alerts.direct import Alarm
+from oracle.alerts.message import Part
+from oracle.errors import Unavailable
 from oracle.experiment import conduct
 from oracle.features.matrix import RaceMatrix
 from oracle.race import RaceCard
@@ -23,14 +27,15 @@ from oracle.serving.door import Door
 from oracle.serving.kit import Kit
 from oracle.serving.members import AskMember, Member, Members
 from oracle.serving.metrics import Taken, Tally
+from oracle.serving.outages import Following, Outages
 from oracle.serving.registered import Registered
 from oracle.serving.routing import Routing, in_force
 from oracle.serving.shadow import REPLAYED, ShadowPolicy
 from oracle.serving.slot import Slot
-from oracle.serving.tending import Tasks, look, tend
+from oracle.serving.tending import Tasks, follow, look, tend
 from oracle.serving.version import Target
 from oracle.serving.watch import Background, Watch
-from oracle.serving.wiring import Wiring, gateway
+from oracle.serving.wiring import SPOOL, Wiring, gateway, opened
 from oracle.settings import EvaluationPolicy
 
 
@@ -74,6 +79,7 @@ class GatewayProcess:
             cached=serving.cached,
             warm=True,
             shadow=REPLAYED if serving.replay else ShadowPolicy(),
+            **_spooling(wiring),
         )
         clock = Clock(told=serving.replay)
         self.gateway = gateway(wiring, kit, clock)
@@ -86,10 +92,16 @@ class GatewayProcess:
             clock=clock,
         )
         tasks = tasks or _tasks(wiring.settings.evaluation)
-        watch = tend(self.gateway, tasks, clock, follow=serving.follow_seconds)
+        watch = tend(self.gateway, tasks, clock)
         look(self.gateway, watch)
+        outages = Outages(self.gateway, _alarms(wiring), _now)
+        registry = self.gateway.source
+        assert isinstance(registry, Registered)
+        following = Following(self.gateway.slot, registry, every=serving.follow_seconds, clock=time.monotonic)
         self._background = (
             Background(lambda: look(self.gateway, watch), name="watch"),
+            Background(lambda: follow(self.gateway, following), name="registry", every=1.0),
+            Background(outages.look, name="alarms", every=1.0),
             Background(lambda: export(kit.tally.take()), name="metrics", every=1.0),
         )
         for each in self._background:
@@ -104,6 +116,21 @@ class GatewayProcess:
         for each in self._background:
             each.close()
         self.gateway.close()
+
+
+def _spooling(wiring: Wiring) -> dict[str, Any]:
+    """Return where answers go while our store is away: in a replay nowhere, it can wait."""
+    kept = wiring.settings.store
+    if not kept.spool_megabytes or wiring.settings.serving.replay:
+        return {}
+    folder = wiring.settings.root / SPOOL
+    return {"spool": folder, "spool_bytes": kept.spool_megabytes * 2**20, "patience": kept.patience_seconds}
+
+
+def _alarms(wiring: Wiring) -> dict[Part, Alarm]:
+    folder, receivers = wiring.settings.root / SPOOL, wiring.settings.alerts
+    parts: tuple[Part, ...] = ("store", "artifacts")
+    return {part: Alarm(part, folder, receivers) for part in parts}
 
 
 def _tasks(policy: EvaluationPolicy) -> Tasks:
@@ -123,9 +150,9 @@ class ChallengerProcess:
     """
 
     def __init__(self, wiring: Wiring, arm: str) -> None:
-        self._store = store.open(wiring.settings)
+        self._store = opened(wiring)
         self._arm, self._slots = arm, wiring.settings.serving.challengers
-        slot = Slot(Registered(wiring.settings), self._store.results, now=_now, warm=True)
+        slot = Slot(Registered(wiring.settings, wiring.key), self._store.results, now=_now, warm=True)
         self.challenger = Challenger(slot)
         self._watch = Watch(self._store.pulse, on_results=slot.catch_up, on_experiments=self._ruled)
         self._look()
@@ -133,6 +160,8 @@ class ChallengerProcess:
         self._background.start()
 
     def _look(self) -> None:
+        with contextlib.suppress(Unavailable):  # the look that follows tells of it
+            self._store.complete()
         self._watch.look()
         self.challenger.look()
 
@@ -162,7 +191,7 @@ class MemberProcess:
     """
 
     def __init__(self, wiring: Wiring, name: str) -> None:
-        self.member = Member(name, Registered(wiring.settings))
+        self.member = Member(name, Registered(wiring.settings, wiring.key))
         self._background = Background(self.member.look, name="versions", every=0.1)
         self._background.start()
 

@@ -60,6 +60,8 @@ class Database:
             BadSetting: the address is none of these.
         """
         self.patience, self._silence = patience, silence
+        self.away = False
+        """Set by whoever found that it does not answer: then it is asked once, and nobody is kept waiting."""
         try:
             self._engine = sa.create_engine(address, **_options(address, silence))
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
@@ -236,7 +238,8 @@ class Database:
         self, work: Callable[[Any], T], way: Callable[[], AbstractContextManager[Any]], *, patience: float | None = None
     ) -> T:
         begun, wait = time.perf_counter(), FIRST_WAIT
-        patience = self.patience if patience is None else patience
+        if patience is None:
+            patience = 0.0 if self.away else self.patience
         driver = self._engine.dialect.loaded_dbapi
         while True:
             try:

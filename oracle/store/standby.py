@@ -35,10 +35,6 @@ CLAIM_EVERY = 4
 """So many rounds between two looks for journals of the dead."""
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Away:
     """That something outside does not answer."""
@@ -54,19 +50,19 @@ class Standby:
     Args:
         store: The store.
         spool: Where answers go meanwhile.
+        now: The clock, UTC.
         patience: Seconds that the store has for one question or one batch.
         every: Seconds between two questions.
-        now: The clock, UTC.
     """
 
     def __init__(
         self,
         store: Store,
         spool: Spool,
+        now: Callable[[], dt.datetime],
         *,
         patience: float = 1.0,
         every: float = EVERY,
-        now: Callable[[], dt.datetime] = _now,
     ) -> None:
         self._store, self._spool, self._patience, self._every, self._now = store, spool, patience, every, now
         self._predictions: Rows[Prediction] = Rows(PREDICTIONS, store.database.dialect)
@@ -94,6 +90,7 @@ class Standby:
         with self._turn:
             if self.away is None and not self._closed.is_set():
                 self.away = Away(self._now(), str(why)[:500])
+                self._store.database.away = True
                 LOG.warning("our store is away, answers go to %s: %s", self._spool.folder, self.away.why)
 
     def take(self, entries: Sequence[Entry]) -> list[str | None] | None:
@@ -183,7 +180,7 @@ class Standby:
             LOG.warning("our store is back after %.1f s; %d records were brought in", gone, self._spool.rows)
         self._spool.clear()
         self._done = {}
-        self.away = None
+        self.away, self._store.database.away = None, False
 
     def _write(self, records: Sequence[bytes]) -> None:
         """Write some records; one that is at fault itself must not keep the others out."""

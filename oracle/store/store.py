@@ -68,6 +68,7 @@ class Store:
             if not (later and isinstance(error, Unavailable) and error.passing):
                 self.database.close()
                 raise
+            self.database.away = True
         self.predictions = Predictions(self.database)
         self.scorings = Scorings(self.database)
         self.results = Results(self.database)
@@ -93,6 +94,7 @@ class Store:
             return
         try:
             self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1").all())
+            self.database.away = False
             with self.database.at_leisure():
                 migrate(self.database)
         except Unavailable as error:

@@ -37,6 +37,9 @@ CALLERS_FAULT = frozenset(
 """Error codes by which MLflow says that the call was wrong; with any other, the server could not do it."""
 
 
+OF_S3 = ("boto3", "botocore", "s3transfer")
+"""Whose errors say that an artifact store of S3's kind could not do it; MLflow lets them through as they are."""
+
 SWITCHES: Mapping[str, str] = MappingProxyType(
     {
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -98,6 +101,10 @@ def reaching(uri: str) -> Iterator[None]:
         raise _unavailable(uri, error) from error
     except (OSError, SQLAlchemyError) as error:
         raise _unavailable(uri, error) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in OF_S3:
+            raise _unavailable(uri, error) from error
+        raise
 
 
 def _unavailable(uri: str, error: object) -> Unavailable:

@@ -96,12 +96,14 @@ FLOORS: dict[str, int] = {
         (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
     **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
-    **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
+    **dict.fromkeys(
+        (f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "reach", "versions")), 3
+    ),
     "oracle.registry.promotion": 3,
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
-    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
+    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox", "direct")), 3),
     "oracle.experiment.evidence": 3,
     "oracle.experiment.conduct": 4,
     # 4: what runs

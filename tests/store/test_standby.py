@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import signal
 import sqlite3
@@ -34,6 +35,10 @@ def until(true: Callable[[], bool], limit: float = LIMIT) -> None:
         threading.Event().wait(0.005)
 
 
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
 class House:
     """A store that can be sent away, and the writers of one machine."""
 
@@ -45,7 +50,7 @@ class House:
 
     def writer(self, name: str = "w", **given: int) -> GroupCommit:
         store = Store(f"sqlite:///{self.home / 'oracle.db'}", patience=0.05)
-        standby = Standby(store, Spool(self.folder, name, **given), patience=0.05, every=0.02)
+        standby = Standby(store, Spool(self.folder, name, **given), now, patience=0.05, every=0.02)
         self._open.append((store, GroupCommit(store, patience=0.05, standby=standby)))
         return self._open[-1][1]
 
@@ -245,9 +250,10 @@ import sys, threading
 from pathlib import Path
 from oracle.store import GroupCommit, Spool, Standby, Store
 from tests.store.rows import prediction
+from tests.store.test_standby import now
 store = Store(f"sqlite:///{sys.argv[1]}/oracle.db", patience=0.05)
 spool = Spool(Path(sys.argv[1]) / "spool", sys.argv[2])
-commit = GroupCommit(store, patience=0.05, standby=Standby(store, spool, patience=0.05, every=0.02))
+commit = GroupCommit(store, patience=0.05, standby=Standby(store, spool, now, patience=0.05, every=0.02))
 number = 0
 said = threading.Lock()
 def work(w):
