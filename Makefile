@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-ALONE := cluster or services or browser
+OUTSIDE := cluster or services or browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,14 +39,15 @@ test quick: export OMP_WAIT_POLICY = PASSIVE
 # Ray gives its proxy five seconds to start, which a busy machine needs for the imports alone.
 test: export RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S = 60
 
-# Files whole to a worker: what a file prepares is prepared once. Clusters and services have the machine to themselves.
+# Files whole to a worker: what a file prepares, a cluster or a server above all, is prepared once. Clusters and services
+# wait more than they compute, so two of them go side by side.
 test: setup ## every test this machine can run: the quick ones, then slow ones and real data, then clusters and services
-	$(PYTEST) -n 2 -m "not ($(ALONE) or slow or realdata)"
-	$(PYTEST) -n 2 --dist loadfile -m "(slow or realdata) and not ($(ALONE))"
-	$(PYTEST) -m "$(ALONE)"
+	$(PYTEST) -n 2 -m "not ($(OUTSIDE) or slow or realdata)"
+	$(PYTEST) -n 2 --dist loadfile -m "(slow or realdata) and not ($(OUTSIDE))"
+	$(PYTEST) -n 2 --dist loadfile -m "$(OUTSIDE)"
 
 quick: setup ## the default tests only: no cluster, under two minutes
-	$(PYTEST) -n 2 -m "not ($(ALONE) or slow or realdata)"
+	$(PYTEST) -n 2 -m "not ($(OUTSIDE) or slow or realdata)"
 
 clean: ## remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .demo
