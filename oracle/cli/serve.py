@@ -6,12 +6,17 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tqdm import tqdm
 
 from oracle.cli.output import Json, emit
+from oracle.errors import Unavailable
+
+if TYPE_CHECKING:
+    from oracle.serving.registered import Registered
+    from oracle.serving.version import Target
 
 STEPS = 3
 
@@ -40,15 +45,14 @@ def serve(
     from oracle.serving.ingress import Ingress, clear, prepare
     from oracle.serving.place import Place, claim
     from oracle.serving.registered import Registered
-    from oracle.serving.wiring import GatewayArgs, ray_environment, wire
+    from oracle.serving.wiring import GatewayArgs, ray_environment, wire, with_key
 
     args = GatewayArgs(model_version=model_version, replicas=replicas)
     wiring = wire(args)
     place = Place(host or wiring.settings.serving.host, port or wiring.settings.serving.port)
     claim(place)
     _say(1, "finding the model in the registry")
-    found = Registered(wiring.settings).resolve(wiring.target)
-    name = f"{found.name} {found.label} (version {found.number})"
+    name = _wanted(Registered(wiring.settings, with_key(wiring).key), wiring.target)
     ingress = Ingress({}) if address else prepare(wiring.settings.serving.ingress, os.environ)
     if ingress.lacking:
         sys.stderr.write(f"{ingress.lacking}: Ray Serve's own proxy listens instead, at several times the cost\n")
@@ -70,6 +74,19 @@ def serve(
         _on_signals(signal.SIG_IGN)
         launch.stop(address)
         clear(ingress)
+
+
+def _wanted(registry: Registered, target: Target) -> str:
+    """Return the version that will answer, in words; where the registry is away, the one that stands in for it."""
+    try:
+        found = registry.resolve(target)
+    except Unavailable as error:
+        known = registry.known(target)
+        if known is None:
+            raise
+        sys.stderr.write(f"{error}\nthe version that answered here last stands in until it does\n")
+        return f"{known.name} {known.semver or known.version} (version {known.version})"
+    return f"{found.name} {found.label} (version {found.number})"
 
 
 def _ready(url: str, name: str) -> str:

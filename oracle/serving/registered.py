@@ -82,6 +82,11 @@ class Registered:
         self._memory.keep(target, found, message, self._now())
         return in_force
 
+    def known(self, target: Target) -> ModelMessage | None:
+        """Return which version would stand in for the registry now, or None."""
+        found = self._memory.find(target, self._now())
+        return None if found is None else found.message
+
     def _last(self, target: Target) -> Served | None:
         known = self._memory.find(target, self._now())
         if known is None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,27 +17,6 @@ from tests.store.test_standby import now, until
 
 pytestmark = pytest.mark.services
 PATIENCE = 0.5
-
-
-def family(server: PostgreSQL) -> list[int]:
-    """Return the server's processes, its postmaster first."""
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-    return [server.pid, *map(int, children)]
-
-
-class Frozen:
-    """A server that takes connections and questions, and says nothing: every process of it is stopped."""
-
-    def __init__(self, server: PostgreSQL) -> None:
-        self._stopped = family(server)
-        for pid in self._stopped:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-
-    def end(self) -> None:
-        for pid in reversed(self._stopped):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -93,7 +69,7 @@ class Load:
 
 
 HOW: dict[str, Callable[[PostgreSQL], Callable[[], None]]] = {
-    "frozen": lambda server: Frozen(server).end,
+    "frozen": lambda server: server.freeze(),
     "stopped": lambda server: (server.stop(), server.start)[1],
     "killed": lambda server: (server.kill(), server.start)[1],
 }
@@ -131,14 +107,14 @@ def test_a_frozen_server_keeps_no_reader_waiting_and_a_slow_question_has_its_tim
     with hasty.database.at_leisure():
         hasty.database.read(lambda c: c.exec_driver_sql("SELECT pg_sleep(0.6)").all())
     patient.database.read(lambda c: c.exec_driver_sql("SELECT pg_sleep(0.6)").all())
-    frozen = Frozen(server)
+    thaw = server.freeze()
     try:
         begun = time.perf_counter()
         with pytest.raises(Unavailable):
             hasty.check()
         assert time.perf_counter() - begun < 4.0
     finally:
-        frozen.end()
+        thaw()
     hasty.check()
     for store in (patient, hasty):
         store.close()
