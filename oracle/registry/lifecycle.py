@@ -33,6 +33,7 @@ from oracle.registry.versions import (
     versions,
 )
 from oracle.tracking.connection import Tracking, reaching
+from oracle.tracking.patience import outlast
 
 CANDIDATE = "candidate"
 """Alias of the newest version that is not yet in use."""
@@ -136,7 +137,7 @@ def _create(tracking: Tracking, package: Path, example: RaceCard, run_id: str, t
             meta = Model(artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id)
             meta.model_id = logged.model_id
             mlmodel.write(folder, package, example, meta)
-            client.log_model_artifacts(logged.model_id, str(folder))
+            outlast(tracking.uri, lambda: client.log_model_artifacts(logged.model_id, str(folder)))
         except BaseException:
             client.finalize_logged_model(logged.model_id, "FAILED")
             raise

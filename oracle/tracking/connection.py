@@ -111,6 +111,8 @@ def _unavailable(uri: str, error: object) -> Unavailable:
     reason = str(error).strip().split("\n", 1)[0]
     if "out-of-date database schema" in reason:
         step = f"take a backup, then run: mlflow db upgrade {shown(uri)}"
+    elif type(error).__module__.partition(".")[0] in OF_S3:
+        step = "bring the artifact store back, or mend MLFLOW_S3_ENDPOINT_URL and its keys; then the same command again"
     elif uri.startswith("http"):
         step = "start the tracking server, or mend tracking.uri (ORACLE_TRACKING__URI)"
     else:

@@ -95,7 +95,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
-    **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
+    **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "patience", "provenance", "runs")), 3),
     **dict.fromkeys(
         (f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "reach", "versions")), 3
     ),

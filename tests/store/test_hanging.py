@@ -11,7 +11,7 @@ import pytest
 
 from oracle.errors import Unavailable
 from oracle.store import GroupCommit, Spool, Standby, Store
-from tests.store.postgres import PostgreSQL, running
+from tests.store.postgres import PostgreSQL
 from tests.store.rows import prediction, scoring
 from tests.store.test_standby import now, until
 
@@ -20,14 +20,13 @@ PATIENCE = 0.5
 
 
 @pytest.fixture
-def server() -> Iterator[PostgreSQL]:
-    with running() as found:
-        yield found
+def address(postgres: PostgreSQL) -> str:
+    return postgres.fresh("oracle_hanging")
 
 
 @pytest.fixture
-def commit(server: PostgreSQL, tmp_path: Path) -> Iterator[GroupCommit]:
-    store = Store(server.address, patience=PATIENCE, silence=2.0)
+def commit(address: str, tmp_path: Path) -> Iterator[GroupCommit]:
+    store = Store(address, patience=PATIENCE, silence=2.0)
     standby = Standby(store, Spool(tmp_path / "spool", "w"), now, patience=PATIENCE, every=0.05)
     found = GroupCommit(store, patience=PATIENCE, standby=standby)
     yield found
@@ -76,10 +75,12 @@ HOW: dict[str, Callable[[PostgreSQL], Callable[[], None]]] = {
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_no_answer_waits_long_and_none_is_lost(server: PostgreSQL, commit: GroupCommit, how: str, tmp_path: Path):
+def test_no_answer_waits_long_and_none_is_lost(
+    postgres: PostgreSQL, address: str, commit: GroupCommit, how: str, tmp_path: Path
+):
     with Load(commit) as load:
         load.more()
-        end = HOW[how](server)
+        end = HOW[how](postgres)
         try:
             until(lambda: commit.away is not None, 10)
             known = time.perf_counter()
@@ -91,7 +92,7 @@ def test_no_answer_waits_long_and_none_is_lost(server: PostgreSQL, commit: Group
     assert max(wait for _, wait in load.waits) < PATIENCE + 1.5, "the first ones wait for the patience, and not longer"
     usual = sorted(wait for begun, wait in load.waits if begun > known)
     assert usual[len(usual) // 2] < 0.1, "nobody else waits for a store that is known to be away"
-    store = Store(server.address)
+    store = Store(address)
     kept = [p.prediction_id for p in store.predictions.between()]
     assert set(load.told) == set(kept)
     assert len(kept) == len(set(kept))
@@ -100,14 +101,14 @@ def test_no_answer_waits_long_and_none_is_lost(server: PostgreSQL, commit: Group
     store.close()
 
 
-def test_a_frozen_server_keeps_no_reader_waiting_and_a_slow_question_has_its_time(server: PostgreSQL):
-    patient, hasty = Store(server.address), Store(server.address, patience=0.3, silence=0.3)
+def test_a_frozen_server_keeps_no_reader_waiting_and_a_slow_question_has_its_time(postgres: PostgreSQL, address: str):
+    patient, hasty = Store(address), Store(address, patience=0.3, silence=0.3)
     with pytest.raises(Unavailable, match="said nothing for"):
         hasty.database.read(lambda c: c.exec_driver_sql("SELECT pg_sleep(3)").all())
     with hasty.database.at_leisure():
         hasty.database.read(lambda c: c.exec_driver_sql("SELECT pg_sleep(0.6)").all())
     patient.database.read(lambda c: c.exec_driver_sql("SELECT pg_sleep(0.6)").all())
-    thaw = server.freeze()
+    thaw = postgres.freeze()
     try:
         begun = time.perf_counter()
         with pytest.raises(Unavailable):
@@ -120,11 +121,13 @@ def test_a_frozen_server_keeps_no_reader_waiting_and_a_slow_question_has_its_tim
         store.close()
 
 
-def test_a_process_that_begins_without_its_store_brings_everything_in_later(server: PostgreSQL, tmp_path: Path):
-    server.stop()
+def test_a_process_that_begins_without_its_store_brings_everything_in_later(
+    postgres: PostgreSQL, address: str, tmp_path: Path
+):
+    postgres.stop()
     with pytest.raises(Unavailable):
-        Store(server.address, patience=PATIENCE)
-    store = Store(server.address, patience=PATIENCE, silence=2.0, later=True)
+        Store(address, patience=PATIENCE)
+    store = Store(address, patience=PATIENCE, silence=2.0, later=True)
     assert not store.made
     standby = Standby(store, Spool(tmp_path / "spool", "w"), now, patience=PATIENCE, every=0.05)
     commit = GroupCommit(store, patience=PATIENCE, standby=standby)
@@ -132,7 +135,7 @@ def test_a_process_that_begins_without_its_store_brings_everything_in_later(serv
     begun = time.perf_counter()
     assert commit.submit(prediction()).result(10) is None
     assert time.perf_counter() - begun < 0.2
-    server.start()
+    postgres.start()
     until(lambda: commit.away is None, 30)
     assert store.predictions.get("p1") is not None
     assert store.made
@@ -140,6 +143,6 @@ def test_a_process_that_begins_without_its_store_brings_everything_in_later(serv
     store.close()
 
 
-def test_a_database_that_is_not_there_is_told_at_once_and_is_no_outage(server: PostgreSQL):
+def test_a_database_that_is_not_there_is_told_at_once_and_is_no_outage(address: str):
     with pytest.raises(Unavailable, match="does not exist"):
-        Store(server.address.replace("/oracle", "/nowhere"), later=True)
+        Store(address.replace("/oracle_hanging", "/nowhere"), later=True)
