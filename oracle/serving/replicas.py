@@ -35,7 +35,7 @@ from oracle.serving.slot import Slot
 from oracle.serving.tending import Tasks, follow, look, tend
 from oracle.serving.version import Target
 from oracle.serving.watch import Background, Watch
-from oracle.serving.wiring import SPOOL, Wiring, gateway, opened
+from oracle.serving.wiring import SPOOL, Wiring, ask_briefly, gateway, opened
 from oracle.settings import EvaluationPolicy
 
 
@@ -67,6 +67,7 @@ class GatewayProcess:
         replica: str = "here",
         tasks: Tasks | None = None,
     ) -> None:
+        ask_briefly()
         serving = wiring.settings.serving
         timeout = serving.treatment_timeout_ms / 1000
         tally = Tally()
@@ -150,6 +151,7 @@ class ChallengerProcess:
     """
 
     def __init__(self, wiring: Wiring, arm: str) -> None:
+        ask_briefly()
         self._store = opened(wiring)
         self._arm, self._slots = arm, wiring.settings.serving.challengers
         slot = Slot(Registered(wiring.settings, wiring.key), self._store.results, now=_now, warm=True)
@@ -191,6 +193,7 @@ class MemberProcess:
     """
 
     def __init__(self, wiring: Wiring, name: str) -> None:
+        ask_briefly()
         self.member = Member(name, Registered(wiring.settings, wiring.key))
         self._background = Background(self.member.look, name="versions", every=0.1)
         self._background.start()

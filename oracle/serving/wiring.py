@@ -34,12 +34,12 @@ REPLICA_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "NUMBA_NUM_THREADS": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "AWS_MAX_ATTEMPTS": "2",
 }
-"""One thread per replica: two cost seven times the processor time as soon as requests overlap. And a registry or a
-bucket that is away is told soon, and asked again later, rather than waited for through minutes of retries."""
+"""One thread per replica: two cost seven times the processor time as soon as requests overlap."""
+
+BRIEFLY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "AWS_MAX_ATTEMPTS": "2"}
+"""How MLflow and S3 are asked while serving: by default they are tried again for minutes, and a registry that is away is
+better told, and asked again later. What the environment says otherwise stays."""
 
 
 PATIENCE = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
@@ -146,6 +146,12 @@ def _given(values: Mapping[str, object]) -> dict[str, object]:
 
 def _shown(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
+
+
+def ask_briefly() -> None:
+    """Have this process wait for MLflow and S3 no longer than serving can; both read it from the environment."""
+    for name, value in BRIEFLY.items():
+        os.environ.setdefault(name, value)
 
 
 def opened(wiring: Wiring) -> Store:

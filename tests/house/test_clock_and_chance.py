@@ -35,7 +35,7 @@ ALLOWED = {
     "oracle/cli": ({"datetime.now", "os.environ"}, "the edge: it hands the moment down"),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},
-        "how to authenticate at Ray, with a token of our own",
+        "how to authenticate at Ray, with a token of our own; how long MLflow and S3 are waited for",
     ),
     "oracle/serving": ({"datetime.now", "uuid.uuid4"}, "the edge: moment and id of a request"),
 }
