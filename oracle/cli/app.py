@@ -11,6 +11,7 @@ from oracle import process
 from oracle.cli import output
 from oracle.cli.ab import ab
 from oracle.cli.alerts import alerts
+from oracle.cli.audit import audit
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.drift import drift
@@ -27,6 +28,7 @@ from oracle.cli.results import results
 from oracle.cli.retrain import retrain
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
+from oracle.cli.store import store
 from oracle.cli.train import evaluate, train
 from oracle.cli.tune import tune
 
@@ -49,7 +51,7 @@ for command in (
     *(models, card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts):
+for group in (ab, drift, results, predictions, retrain, alerts, store, audit):
     app.add_typer(group)
 
 

@@ -38,8 +38,8 @@ REPLICA_ENVIRONMENT = {
 """One thread per replica: two cost seven times the processor time as soon as requests overlap."""
 
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "AWS_MAX_ATTEMPTS": "2"}
-"""How MLflow and S3 are asked while serving: by default they are tried again for minutes, and a registry that is away is
-better told, and asked again later. What the environment says otherwise stays."""
+"""How MLflow and S3 are asked while serving: by default they are tried again for minutes; what is away is better told,
+and asked again later. What the environment says otherwise stays."""
 
 
 PATIENCE = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}

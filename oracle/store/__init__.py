@@ -18,7 +18,7 @@ from oracle.store.retrainings import Decision, Retraining, Step
 from oracle.store.scorings import Scoring
 from oracle.store.spool import Spool, SpoolFull
 from oracle.store.standby import Away, Standby
-from oracle.store.store import Pulse, Store, embedded, open
+from oracle.store.store import Pulse, Store, database_of, embedded, open
 from oracle.store.tokens import Token, TokenChange
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Store",
     "Token",
     "TokenChange",
+    "database_of",
     "embedded",
     "open",
     "place_key",

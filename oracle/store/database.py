@@ -297,6 +297,8 @@ def _impossible(address: str) -> BadSetting:
 def _next_step(cause: str) -> str:
     if "authentication failed" in cause or "password" in cause:
         return "mend user or password in store.uri (ORACLE_STORE__URI)"
+    if "permission denied" in cause or "must be owner" in cause:
+        return "let the owner of the tables run `oracle store migrate` and `oracle store grants --apply`"
     if "does not exist" in cause:
         return "create the role and the database that store.uri names: createuser, createdb"
     if "connection" in cause:

@@ -130,13 +130,7 @@ def embedded(root: Path) -> Store:
     Raises:
         Unavailable: the folder cannot be made, or the file cannot be opened.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(
-            f"the home folder cannot be made: {error}", value=root, next_step="set ORACLE_HOME"
-        ) from error
-    return Store(f"sqlite:///{root / 'oracle.db'}")
+    return Store(_file(root))
 
 
 def open(settings: Settings, *, silence: float | None = None, later: bool = False) -> Store:
@@ -151,6 +145,28 @@ def open(settings: Settings, *, silence: float | None = None, later: bool = Fals
         BadSetting: the address is impossible.
         Unavailable: the database cannot be opened or written.
     """
-    if settings.store.uri is None:
-        return embedded(settings.root)
-    return Store(settings.store.uri.get_secret_value(), silence=silence, later=later)
+    return Store(_address(settings), silence=silence, later=later)
+
+
+def database_of(settings: Settings) -> Database:
+    """Return the database of that store as it stands: nothing is opened or brought up to date.
+
+    Raises:
+        BadSetting: the address is impossible.
+        Unavailable: the folder of its file cannot be made.
+    """
+    return Database(_address(settings))
+
+
+def _address(settings: Settings) -> str:
+    return _file(settings.root) if settings.store.uri is None else settings.store.uri.get_secret_value()
+
+
+def _file(root: Path) -> str:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"the home folder cannot be made: {error}", value=root, next_step="set ORACLE_HOME"
+        ) from error
+    return f"sqlite:///{root / 'oracle.db'}"
