@@ -29,6 +29,7 @@ from oracle.cli.retrain import retrain
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
 from oracle.cli.store import store
+from oracle.cli.tokens import tokens
 from oracle.cli.train import evaluate, train
 from oracle.cli.tune import tune
 
@@ -51,7 +52,7 @@ for command in (
     *(models, card, predict, explain, serve, monitor, replay),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, retrain, alerts, store, audit):
+for group in (ab, drift, results, predictions, retrain, alerts, store, audit, tokens):
     app.add_typer(group)
 
 

@@ -168,11 +168,11 @@ def serving(home: Path) -> Iterator[Server]:
         "ORACLE_TRACKING__URI": _tracking(home),
         "ORACLE_STORE__URI": _store(home),
         "ORACLE_SERVING__REPLAY": "true",
+        "ORACLE_SERVING__AUTH": "off",
+        "ORACLE_SERVING__HOST": "127.0.0.1",
         "ORACLE_SERVING__REPLICAS": "1",
         "ORACLE_SERVING__FOLLOW_SECONDS": str(FOLLOW_SECONDS),
     }
-    for name in ("ORACLE_SERVING__TOKEN", "ORACLE_SERVING__RESULTS_TOKEN"):
-        environment.pop(name, None)
     command = [sys.executable, "-c", "from oracle.cli.app import main; main()", "serve", "--json"]
     command += ["--port", str(_free_port()), "--timeout", str(STARTS_WITHIN)]
     with (home / "serve.log").open("ab") as log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,10 +61,16 @@ class OutageMessage(_Message):
     waiting: int = Field(description="Answers and scorings that wait on this machine for our store.")
 
 
-class HealthMessage(_Message):
-    """Whether cards are answered as they should be, and if not, why."""
+class BriefHealthMessage(_Message):
+    """Whether cards are answered as they should be."""
 
     status: Literal["ok", "degraded"]
+    access: str = Field(description="How the access is kept: tokens, off, or that there is no token yet.")
+
+
+class HealthMessage(BriefHealthMessage):
+    """Whether cards are answered as they should be, and if not, why."""
+
     reasons: tuple[str, ...] = Field(description="Why it is degraded; empty where it is ok.")
     model: ModelMessage | None = Field(description="The version that answers for the control; null without one.")
     loaded_at: dt.datetime | None = Field(description="When that version was loaded, UTC.")
@@ -73,13 +80,33 @@ class HealthMessage(_Message):
     form: FormMessage | None = Field(description="Null where the model's form cannot be carried forward.")
 
 
-def health_of(gateway: Gateway) -> HealthMessage:
+CALLER = "oracle.health_caller"
+"""Key of an ASGI scope: the door says there who asks for the health."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCaller:
+    """Who asks for the health."""
+
+    access: str = "off"
+    """How the access is kept."""
+    trusted: bool = True
+    """Whether they may know the inside."""
+
+
+def brief(health: HealthMessage) -> BriefHealthMessage:
+    """Return what a stranger is told: versions, experiments and addresses are of the inside."""
+    return BriefHealthMessage(status=health.status, access=health.access)
+
+
+def health_of(gateway: Gateway, access: str = "off") -> HealthMessage:
     """Return how a gateway is. Asks the store, and an empty slot's registry where it is time: may block."""
     gateway.slot.look_again()
     loaded = gateway.slot.loaded
     reasons = tuple(_reasons(gateway))
     return HealthMessage(
         status="degraded" if reasons else "ok",
+        access=access,
         reasons=reasons,
         model=gateway.model,
         loaded_at=None if loaded is None else loaded.loaded_at,

@@ -19,14 +19,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from oracle import settings, store
-from oracle.errors import Unavailable
-from oracle.serving.caller import Tokens
+from oracle.errors import BadSetting, Unavailable
 from oracle.serving.clock import Clock
 from oracle.serving.gateway import Gateway
 from oracle.serving.kit import Kit
 from oracle.serving.registered import Registered
 from oracle.serving.version import Target
-from oracle.settings import Settings
+from oracle.settings import LOOPBACK, ServingSettings, Settings
 from oracle.store import Store
 
 REPLICA_ENVIRONMENT = {
@@ -80,12 +79,6 @@ class Wiring:
     target: Target
     key: bytes = b""
     """Key of pseudonyms and of assignment; empty where nobody is assigned."""
-
-    @property
-    def tokens(self) -> Tokens:
-        """What has to be shown at the door."""
-        serving = self.settings.serving
-        return Tokens(_shown(serving.token), _shown(serving.results_token))
 
 
 def wire(args: GatewayArgs) -> Wiring:
@@ -187,6 +180,31 @@ def gateway(wiring: Wiring, kit: Kit | None = None, clock: Clock | None = None) 
     source = Registered(wiring.settings, wiring.key)
     kept = opened(wiring) if kit is not None and kit.spool is not None else store.open(wiring.settings)
     return Gateway(source, kept, wiring.target, kit=kit, now=clock or Clock())
+
+
+def behind_haproxy() -> bool:
+    """Tell whether HAProxy stands before the replicas of this Ray: the switch is in the environment of all of them."""
+    return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+
+
+def check_place(serving: ServingSettings, host: str | None) -> None:
+    """Return silently if the app may listen there.
+
+    Args:
+        serving: How the access is kept.
+        host: Address that it listens on; None where it cannot be told.
+
+    Raises:
+        BadSetting: everybody is let in, and others than this machine might come.
+    """
+    if serving.auth == "off" and host not in LOOPBACK:
+        raise BadSetting(
+            "without tokens the API may listen on the loopback interface only",
+            value=f"serving.auth = off, host {host or 'unknown'}",
+            allowed=f"serving.auth = tokens, or host {', '.join(LOOPBACK)}",
+            next_step="unset ORACLE_SERVING__AUTH and make a token (oracle tokens create), or mend the host: "
+            "serving.host for `oracle serve`, http_options.host in serve_config.yaml",
+        )
 
 
 def ray_environment(address: str | None) -> dict[str, str]:

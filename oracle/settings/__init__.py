@@ -20,11 +20,19 @@ from oracle.settings.policies import (
     RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import AlertSettings, GovernanceSettings, ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import (
+    LOOPBACK,
+    AlertSettings,
+    GovernanceSettings,
+    ServingSettings,
+    StoreSettings,
+    TrackingSettings,
+)
 from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_name, keys, load
 
 __all__ = [
     "BESIDE",
+    "LOOPBACK",
     "OF_A_DATABASE",
     "AlertSettings",
     "CalibrationPolicy",

@@ -27,12 +27,13 @@ class ServingSettings(Policy):
     replicas: int = Field(1, ge=1, description="Number of gateway replicas.")
     max_body_bytes: int = Field(262_144, ge=1024, description="Largest request body accepted.")
     cached: int = Field(4_096, ge=0, description="Cards whose answers a replica keeps for those who ask again.")
-    token: SecretStr | None = Field(
-        None, description="Token (`Authorization: Bearer`) that all under /v1 but health asks for; off unless set."
+    auth: Literal["tokens", "off"] = Field(
+        "tokens", description="Who may use the API: holders of tokens, or everybody who reaches it (loopback only)."
     )
-    results_token: SecretStr | None = Field(
-        None, description="Token for telling results instead; by default `serving.token`."
+    tokens_stale_hours: float = Field(
+        24.0, gt=0, description="Hours for which the tokens last read count while the store is away."
     )
+    body_seconds: float = Field(10.0, gt=0, description="Seconds within which a request's body has to arrive.")
     pseudonym_key: SecretStr | None = Field(
         None, description="Key under which users are hashed and assigned; by default a file under home, made once."
     )

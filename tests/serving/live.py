@@ -156,6 +156,7 @@ def live(
             **kept,
             **switches,
             "ORACLE_HOME": str(home),
+            "ORACLE_SERVING__AUTH": "off",
             "PYTHONPATH": str(REPOSITORY),
             "RAY_TMPDIR": str(folder),
             "RAY_AUTH_MODE": "disabled",

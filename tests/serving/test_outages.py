@@ -19,11 +19,13 @@ import pytest
 from oracle.alerts import message
 from oracle.alerts.direct import AGAIN, Alarm
 from oracle.errors import NoSuchModel, Unavailable
+from oracle.governance.access import Known, Snapshot
 from oracle.registry.versions import resolve
 from oracle.serving import http
 from oracle.serving.caller import Caller
 from oracle.serving.gateway import Gateway
 from oracle.serving.health import health_of
+from oracle.serving.kept_tokens import KeptTokens
 from oracle.serving.kit import Kit
 from oracle.serving.outages import Following, Outages
 from oracle.serving.query import NOTHING_ASKED
@@ -172,6 +174,32 @@ def test_a_replica_that_nobody_asks_notices_too_and_its_gauges_say_since_when(
     assert gauges["oracle_store_away_seconds", ()] > 0
     assert gauges["oracle_spool_rows", ()] == 0
     assert gauges["oracle_registry_away_seconds", ()] == 0
+
+
+def test_a_process_that_begins_without_the_store_lets_in_whom_it_let_in_last(tmp_path: Path):
+    anna = Known("0" * 12, "anna", "hash", frozenset({"predict", "admin"}), 2e9, "expired", 60)
+    answers: list[Snapshot | Unavailable] = [Snapshot({anna.token_id: anna})]
+
+    def read() -> Snapshot:
+        if isinstance(answers[-1], Unavailable):
+            raise answers[-1]
+        return answers[-1]
+
+    def kept(key: bytes = KEY, after: int = 0) -> KeptTokens:
+        return KeptTokens(read, tmp_path / "spool" / "tokens", key, 3600.0, lambda: NOON + after * SECOND)
+
+    first = kept()
+    assert first() == answers[0]
+    assert (tmp_path / "spool" / "tokens").stat().st_mode & 0o777 == 0o600
+    answers.append(Unavailable("gone"))
+    assert kept(after=3600)() == answers[0]
+    for refused in (kept(b"another key"), kept(after=3601), kept(after=-1), kept(b""), first):
+        with pytest.raises(Unavailable):
+            refused()
+    answers.append(Snapshot())
+    assert first() == Snapshot()
+    answers.append(Unavailable("gone"))
+    assert kept()() == Snapshot(), "a token that was revoked before the outage stays so"
 
 
 # Alarms
