@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -179,13 +180,16 @@ class Plant:
 
 
 @contextlib.contextmanager
-def plant(folder: Path, *, replicas: int = 2, server: bool = True) -> Iterator[Plant]:
+def plant(
+    folder: Path, *, replicas: int = 2, server: bool = True, made: tuple[Path, RaceCard] | None = None
+) -> Iterator[Plant]:
     """Bring everything up: a small model trained, registered and in S3, and the app that serves it.
 
     Args:
         folder: For all that is written; emptied by whoever made it.
         replicas: Gateways.
         server: Reach MLflow through a server of its own, which alone knows the bucket; else as a file, with S3 direct.
+        made: A home with a registered model, which is copied, and its card: then there is neither server nor bucket.
     """
     home = folder / "home"
     with contextlib.ExitStack() as held:
@@ -193,8 +197,9 @@ def plant(folder: Path, *, replicas: int = 2, server: bool = True) -> Iterator[P
         receiver = held.enter_context(receiving())
         bucket = Bucket(folder)
         held.callback(bucket.stop)
-        bucket.start()
-        bucket.until_ready()
+        if made is None:
+            bucket.start()
+            bucket.until_ready()
         variables = {
             "ORACLE_STORE__URI": database.address,
             "ORACLE_ALERTS__WEBHOOKS": json.dumps([receiver.address]),
@@ -202,7 +207,7 @@ def plant(folder: Path, *, replicas: int = 2, server: bool = True) -> Iterator[P
             "ORACLE_SERVING__FOLLOW_SECONDS": "5",
         }
         tracking = f"sqlite:///{home / 'mlflow.db'}"
-        if server:
+        if server and made is None:
             kept = Tracking(folder, bucket)
             held.callback(kept.stop)
             kept.start()
@@ -210,7 +215,9 @@ def plant(folder: Path, *, replicas: int = 2, server: bool = True) -> Iterator[P
             tracking = kept.address
         else:
             variables |= bucket.variables
-        card = _model(home, folder / "races", tracking, bucket)
+        card = _model(home, folder / "races", tracking, bucket) if made is None else made[1]
+        if made is not None:
+            shutil.copytree(made[0], home)
         app = live(home, folder / "ray.log", replicas=replicas, args={"tracking_uri": tracking}, variables=variables)
         yield Plant(database, bucket, receiver, held.enter_context(app), card, replicas)
 

@@ -375,6 +375,11 @@ class Gateway:
         return found
 
     @property
+    def registry_asked(self) -> bool:
+        """Whether that is known."""
+        return bool(getattr(self.source, "asked", True))
+
+    @property
     def model(self) -> ModelMessage | None:
         """The version in force."""
         return None if self.slot.loaded is None else self.slot.loaded.message

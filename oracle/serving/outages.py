@@ -66,12 +66,16 @@ class Outages:
                 self._open.add(part)
                 if self._now() - away.since >= self._after:
                     alarm.ring(away.since, away.why, self._now())
-            elif part in self._open and self._gateway.commit.away is None:
+            elif part in self._open and self._known(part) and self._gateway.commit.away is None:
                 try:
                     alarm.settle(self._gateway.store, self._now())
                     self._open.discard(part)
                 except Unavailable:
                     continue  # the store has gone again: the alarm stays open
+
+    def _known(self, part: Part) -> bool:
+        """Return whether it was asked: a process that has just begun must not tell that what it has not met is back."""
+        return part == "store" or self._gateway.registry_asked
 
     def _away(self, part: Part) -> Away | None:
         return self._gateway.commit.away if part == "store" else self._gateway.registry_away

@@ -49,6 +49,8 @@ class Registered:
         self._noting = threading.Lock()
         self.away: Away | None = None
         """Since when the registry or its artifacts do not answer, and why; None where they did when last asked."""
+        self.asked = False
+        """Whether the artifacts were ever asked for: until then nobody knows."""
 
     @cached_property
     def _tracking(self) -> Tracking:
@@ -101,13 +103,15 @@ class Registered:
 
     def look(self, serving: ModelMessage | None) -> None:
         """Ask whether the package of the version in force could be fetched now, so that `away` tells the truth."""
+        if serving is None:
+            return
         try:
-            if serving is not None:
-                reach(self._tracking, self.resolve(Target(version=serving.version)))
+            reach(self._tracking, self.resolve(Target(version=serving.version)))
         except OracleError as error:
             self._note(error)
         else:
             self._note(None)
+        self.asked = True
 
     def _note(self, error: OracleError | None) -> None:
         with self._noting:

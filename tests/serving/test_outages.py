@@ -284,6 +284,17 @@ def test_the_alarm_waits_a_few_seconds_and_what_an_earlier_process_left_open_is_
     assert bell.settled == 2
 
 
+def test_a_process_that_has_just_begun_does_not_tell_that_the_artifacts_are_back(gateway: Gateway):
+    bell = Bell()
+    outages = Outages(gateway, {"artifacts": bell}, lambda: NOON)
+    gateway.source.asked = False
+    outages.look()
+    assert bell.settled == 0
+    gateway.source.asked = True
+    outages.look()
+    assert bell.settled == 1
+
+
 # The registry and its artifacts
 
 
@@ -367,8 +378,9 @@ def test_the_artifacts_are_asked_for_and_one_whose_bucket_is_gone_is_told(
     wanted = load(home=world.home)
     found = Registered(wanted, KEY)
     serving = found.load(Target(), in_force=None).message
+    assert not found.asked
     found.look(serving)
-    assert found.away is None
+    assert (found.away, found.asked) == (None, True)
     with monkeypatch.context() as emptied:
         emptied.setattr("mlflow.artifacts.list_artifacts", lambda **_: [])
         found.look(serving)
