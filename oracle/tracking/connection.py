@@ -38,6 +38,9 @@ CALLERS_FAULT = frozenset(
 """Error codes by which MLflow says that the call was wrong; with any other, the server could not do it."""
 
 
+OF_S3 = ("boto3", "botocore", "s3transfer")
+"""Whose errors say that an artifact store of S3's kind could not do it; MLflow lets them through as they are."""
+
 SWITCHES: Mapping[str, str] = MappingProxyType(
     {
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -111,6 +114,10 @@ def reaching(uri: str) -> Iterator[None]:
         raise _unavailable(uri, error) from error
     except (OSError, SQLAlchemyError) as error:
         raise _unavailable(uri, error) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in OF_S3:
+            raise _unavailable(uri, error) from error
+        raise
 
 
 def _ours(error: BaseException) -> OracleError | None:
@@ -123,6 +130,8 @@ def _unavailable(uri: str, error: object) -> Unavailable:
     reason = str(error).strip().split("\n", 1)[0]
     if "out-of-date database schema" in reason:
         step = f"take a backup, then run: mlflow db upgrade {shown(uri)}"
+    elif type(error).__module__.partition(".")[0] in OF_S3:
+        step = "bring the artifact store back, or mend MLFLOW_S3_ENDPOINT_URL and its keys; then the same command again"
     elif uri.startswith("http"):
         step = "start the tracking server, or mend tracking.uri (ORACLE_TRACKING__URI)"
     else:

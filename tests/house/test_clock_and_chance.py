@@ -42,7 +42,7 @@ ALLOWED = {
     ),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},
-        "how to authenticate at Ray, with a token of our own",
+        "how to authenticate at Ray, with a token of our own; how long MLflow and S3 are waited for",
     ),
     "oracle/deployment/passwords.py": (
         {"secrets.token_urlsafe", "secrets.token_bytes", "secrets.token_hex"},

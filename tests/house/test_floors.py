@@ -99,8 +99,12 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
-    **dict.fromkeys((f"oracle.tracking.{name}" for name in ("client", "connection", "provenance", "runs")), 3),
-    **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
+    **dict.fromkeys(
+        (f"oracle.tracking.{name}" for name in ("client", "connection", "patience", "provenance", "runs")), 3
+    ),
+    **dict.fromkeys(
+        (f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "reach", "versions")), 3
+    ),
     **dict.fromkeys(
         (
             f"oracle.registry.{n}"
@@ -118,7 +122,7 @@ FLOORS: dict[str, int] = {
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
-    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
+    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox", "direct")), 3),
     "oracle.experiment.evidence": 3,
     "oracle.experiment.conduct": 4,
     # 4: what runs
