@@ -30,10 +30,17 @@ IN_FORCE = 60.0
 """Seconds within which a rollback has to be in force."""
 
 
-@pytest.fixture(params=["embedded", pytest.param("local-prod", marks=[pytest.mark.services, pytest.mark.cluster])])
+@pytest.fixture(
+    params=[
+        pytest.param("embedded", marks=pytest.mark.slow),
+        pytest.param("local-prod", marks=[pytest.mark.services, pytest.mark.cluster]),
+    ]
+)
 def house(request: pytest.FixtureRequest, oracle_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     if request.param == "embedded":
-        yield Embedded(oracle_home, monkeypatch)
+        embedded = Embedded(oracle_home, monkeypatch)
+        yield embedded
+        embedded.close()
     else:
         yield LocalProd(request.getfixturevalue("deployment"), monkeypatch)
 
