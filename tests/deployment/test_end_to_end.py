@@ -127,6 +127,8 @@ def into_service(house: House, oracle: Commands, version: int, *more: object) ->
     return asked
 
 
+# A command leaves its connection to the end of its process, which here goes on.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_three_people_bring_a_model_into_service_test_another_and_go_back(
     house: House, capfd: pytest.CaptureFixture[str], tmp_path: Path, request: pytest.FixtureRequest
 ):
