@@ -24,9 +24,8 @@ from oracle.cli.app import app
 from oracle.deployment import down, up
 from oracle.deployment.down import Down
 from oracle.deployment.up import Up, Wish
-from oracle.serving import http as served_http
-from oracle.serving.tending import Tasks, look, tend
-from oracle.serving.wiring import GatewayArgs, gateway, wire
+from oracle.serving.replicas import ChallengerProcess, GatewayProcess
+from oracle.serving.wiring import GatewayArgs, wire, with_key
 from tests.serving.calls import call
 
 FOLLOW = 1.0
@@ -75,20 +74,29 @@ class Embedded:
         self._patch = patch
         patch.setenv("ORACLE_HOME", str(home))
         patch.setenv("ORACLE_GOVERNANCE__APPROVAL", "four eyes")
-        self._gateway = gateway(wire(GatewayArgs(home=home)))
-        self._app = served_http.build(self._gateway, max_body_bytes=262_144)
-        self._watch = tend(self._gateway, Tasks(), lambda: dt.datetime.now(dt.UTC), follow=0.001)
+        patch.setenv("ORACLE_SERVING__AUTH", "off")
+        patch.setenv("ORACLE_SERVING__FOLLOW_SECONDS", str(FOLLOW))
+        wiring = with_key(wire(GatewayArgs(home=home)))
+        self._treatment = ChallengerProcess(wiring, "treatment")
+        asks = {"treatment": self._treatment.score}
+        self._gateway = GatewayProcess(wiring, asks, cause=lambda _: "error", export=lambda _: None)
 
     def become(self, person: str) -> None:
         """Claim a name."""
         self._patch.setenv("ORACLE_GOVERNANCE__ACTOR", person)
 
     def ask(self, method: str, path: str, document: Any = None, user: str | None = None) -> Told:
-        """Look after the gateway as its process does twice a second, and ask it."""
-        look(self._gateway, self._watch)
+        """Ask what a replica runs, without a server before it."""
         headers = {"content-type": "application/json"} | ({} if user is None else {"x-user-id": user})
-        told = call(self._app, method, path, b"" if document is None else json.dumps(document).encode(), headers)
+        told = call(
+            self._gateway.app, method, path, b"" if document is None else json.dumps(document).encode(), headers
+        )
         return Told(told.status, told.json())
+
+    def close(self) -> None:
+        """End what runs beside the requests."""
+        self._gateway.close()
+        self._treatment.close()
 
 
 class LocalProd:

@@ -30,10 +30,17 @@ IN_FORCE = 60.0
 """Seconds within which a rollback has to be in force."""
 
 
-@pytest.fixture(params=["embedded", pytest.param("local-prod", marks=[pytest.mark.services, pytest.mark.cluster])])
+@pytest.fixture(
+    params=[
+        pytest.param("embedded", marks=pytest.mark.slow),
+        pytest.param("local-prod", marks=[pytest.mark.services, pytest.mark.cluster]),
+    ]
+)
 def house(request: pytest.FixtureRequest, oracle_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     if request.param == "embedded":
-        yield Embedded(oracle_home, monkeypatch)
+        embedded = Embedded(oracle_home, monkeypatch)
+        yield embedded
+        embedded.close()
     else:
         yield LocalProd(request.getfixturevalue("deployment"), monkeypatch)
 
@@ -120,6 +127,8 @@ def into_service(house: House, oracle: Commands, version: int, *more: object) ->
     return asked
 
 
+# A command leaves its connection to the end of its process, which here goes on.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_three_people_bring_a_model_into_service_test_another_and_go_back(
     house: House, capfd: pytest.CaptureFixture[str], tmp_path: Path, request: pytest.FixtureRequest
 ):
