@@ -15,7 +15,7 @@ import orjson
 import typer
 
 from oracle.cli.output import Json, bars, emit
-from oracle.errors import BadInput, OracleError
+from oracle.errors import BadInput, OracleError, Unavailable
 from oracle.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ STAYS = (
     "sums over many users: standings and verdicts of experiments, drift checks, metrics",
     "Parquet that `oracle predictions export` wrote before, with the pseudonym in it: write those days again",
     "backups of the database, and on PostgreSQL its write-ahead log, until they are recycled",
-    "answers that wait in a journal while the database is away: erase again once they have gone in",
+    "answers that wait in a journal of another machine while the database is away: erase again afterwards",
 )
 """What an erasure does not reach; docs/privacy.md says what to do about each."""
 
@@ -58,12 +58,13 @@ def erase(
     The user's name is neither kept nor logged: the audit trail says that somebody was erased, when and by whom.
     """
     from oracle import store
-    from oracle.serving.wiring import known_key
+    from oracle.serving.wiring import SPOOL, known_key
 
     name = sys.stdin.readline().strip() if user == "-" else user.strip()
     if not name:
         raise BadInput("nobody is named", allowed="the X-User-Id that the app sends")
     settings = load()
+    _nothing_waits(settings.root / SPOOL)
     pseudonyms = _pseudonyms(name, known_key(settings), key_file or ())
     kept = store.open(settings)
     try:
@@ -71,6 +72,23 @@ def erase(
     finally:
         kept.close()
     emit(asdict(done) | {"keys": len(pseudonyms), "stays": STAYS}, json=json, text=lambda: _erased(done))
+
+
+def _nothing_waits(spool: Path) -> None:
+    """Return silently where no answer waits on this machine for our store: it would bring the user back.
+
+    Raises:
+        Unavailable: some do.
+    """
+    from oracle.store.journal import left_behind
+
+    waiting = left_behind(spool)
+    if waiting:
+        raise Unavailable(
+            "answers of this machine wait for our store, and may be the user's",
+            value=f"{len(waiting)} journals in {spool}",
+            next_step="erase when they have gone in: /v1/health tells of no outage then",
+        )
 
 
 def _pseudonyms(name: str, key: bytes, files: tuple[Path, ...] | list[Path]) -> set[str]:

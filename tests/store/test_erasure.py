@@ -131,6 +131,18 @@ def test_only_an_admin_erases_where_roles_were_granted_and_the_refusal_is_told(
     store.close()
 
 
+def test_nobody_is_erased_while_answers_wait_that_would_bring_them_back(oracle_home: Path) -> None:
+    (oracle_home / "pseudonym.key").write_text(SECRET)
+    embedded(oracle_home).close()
+    waiting = oracle_home / "spool" / "gateway-1.journal"
+    waiting.parent.mkdir()
+    waiting.write_bytes(b"")
+    told = CliRunner().invoke(app, ["privacy", "erase", "anna"])
+    assert "wait for our store" in str(told.exception)
+    waiting.unlink()
+    assert CliRunner().invoke(app, ["privacy", "erase", "anna"]).exit_code == 0
+
+
 def test_a_scan_counts_by_place_and_never_shows_what_it_found(
     oracle_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
