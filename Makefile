@@ -28,6 +28,12 @@ lock: ## resolve pyproject.toml again into requirements.lock (hashes, no address
 demo: setup ## the main job end to end on a simulated world: simulate, ingest, train, register, serve, predict
 	$(BIN)/python scripts/demo.py
 
+prod: setup ## production on this machine (PostgreSQL, S3, MLflow with users, Ray, the app); `make prod-down` stops it
+	$(BIN)/oracle up --profile local-prod
+
+prod-down: ## stop exactly what `make prod` started
+	$(BIN)/oracle down
+
 check: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,4 +58,4 @@ quick: setup ## the default tests only: no cluster, under two minutes
 clean: ## remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .demo
 
-.PHONY: help setup lock demo check test quick clean
+.PHONY: help setup lock demo prod prod-down check test quick clean

@@ -167,7 +167,9 @@ def main(given: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:
         home = own_copy(asked.home, Path(scratch) / "home")
         address = asked.store or f"sqlite:///{home / 'oracle.db'}"
-        variables = {"ORACLE_HOME": str(home)} | ({"ORACLE_STORE__URI": asked.store} if asked.store else {})
+        variables = {"ORACLE_HOME": str(home), "ORACLE_SERVING__AUTH": "off"} | (
+            {"ORACLE_STORE__URI": asked.store} if asked.store else {}
+        )
         server = start(
             Contestant(
                 "oracle",

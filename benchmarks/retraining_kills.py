@@ -38,7 +38,7 @@ from oracle.registry.versions import versions
 from oracle.retraining.pipeline import STEPS, advance
 from oracle.retraining.promotion import answer
 from oracle.retraining.steps import Context
-from oracle.settings import CandidatePolicy, EvaluationPolicy, ExperimentPolicy, Settings
+from oracle.settings import CandidatePolicy, EvaluationPolicy, ExperimentPolicy, GovernanceSettings, Settings
 from oracle.store import RaceResult, Retraining, Scoring, embedded
 from oracle.tracking.connection import connect, load_mlflow
 from oracle.training import train
@@ -62,7 +62,7 @@ def now() -> dt.datetime:
     return dt.datetime(2016, 1, 1, tzinfo=dt.UTC)
 
 
-def settings_of(home: Path) -> Settings:
+def settings_of(home: Path, *, four_eyes: bool = True) -> Settings:
     """Return the tree of the small world: floors that it can reach, a live test, and somebody's approval."""
     return Settings(
         home=home,
@@ -79,9 +79,9 @@ def settings_of(home: Path) -> Settings:
             max_latency_ms=5000.0,
             test_days=3650.0,
             live="always",
-            approval="manual",
             max_attempts=100,
         ),
+        governance=GovernanceSettings(approval="four eyes" if four_eyes else "automatic", expire_hours=24.0 * 365),
     )
 
 
@@ -91,8 +91,7 @@ def prepare(home: Path) -> None:
     names = rows["race_id"].drop_duplicates()
     known = rows["race_id"].isin(set(names[:BEFORE]))
     Dataset(home / "world").append(rows[known])
-    settings = settings_of(home)
-    train(str(home / "world"), settings, recipe=QUICK)
+    train(str(home / "world"), settings_of(home, four_eyes=False), recipe=QUICK)
     store = embedded(home)
     later = rows[~known].reset_index(drop=True)
     store.results.add(list(results(later, now())))
@@ -219,7 +218,8 @@ class Driver:
             traffic(self.home, there.production, there.candidate)
             self.at = now() + dt.timedelta(days=60)
         if there.status == "awaiting_approval":
-            answer(store, ID, approved=True, actor="somebody", reason="looks well", now=now() + dt.timedelta(days=61))
+            context = Context(settings_of(self.home), store)
+            answer(context, ID, approved=True, actor=None, reason="looks well", now=now() + dt.timedelta(days=61))
         store.close()
         return there.ended
 
@@ -229,10 +229,13 @@ def state(home: Path) -> dict[str, Any]:
     store, tracking = embedded(home), connect(settings_of(home))
     there = store.retrainings.get(ID)
     steps = store.retrainings.steps(ID)
+    promotions = store.promotions.all(tracking.model_name)
     found = {
         "versions": [
             [v.number, v.label, list(v.aliases), v.lifecycle, v.reason, v.retraining] for v in versions(tracking)
         ],
+        "promotions": [[p.version, p.kind, p.replaced, p.actor, p.approver is None] for p in promotions],
+        "allowed": dict(Counter(link.entry.action for link in store.audit.links() if link.entry.outcome == "allowed")),
         "experiments": [[e.name, e.status, e.control, list(e.treatments)] for e in store.experiments.all()],
         "retraining": None if there is None else [there.status, there.candidate, there.experiment, there.reason],
         "retrainings": len(store.retrainings.all()),

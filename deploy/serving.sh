@@ -4,8 +4,23 @@
 #   ray start --head --dashboard-host 127.0.0.1
 #   serve deploy serve_config.yaml
 #
+# Ray asks for a token from then on: whoever may submit a job may run anything. It is made once, in a file that only its
+# owner reads, and every shell that sources this file shows it. Copy the file to each node and to whoever may submit
+# (cluster.yaml does); `RAY_AUTH_MODE=disabled` before leaves the cluster open to everybody who reaches its ports.
+#
 # docs/serving.md says what each one does. `oracle serve` sets the same by itself. Every node that runs a replica or a
 # proxy needs them. Set to another value before, a switch stays as it is.
+
+export RAY_AUTH_MODE="${RAY_AUTH_MODE:-token}"
+if [ "$RAY_AUTH_MODE" = token ] && [ -z "$RAY_AUTH_TOKEN" ]; then
+    export RAY_AUTH_TOKEN_PATH="${RAY_AUTH_TOKEN_PATH:-$HOME/.equine-oracle/ray.token}"
+    if [ ! -s "$RAY_AUTH_TOKEN_PATH" ]; then
+        mkdir -p "$(dirname "$RAY_AUTH_TOKEN_PATH")"
+        (umask 077 && od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' > "$RAY_AUTH_TOKEN_PATH.$$")
+        ln "$RAY_AUTH_TOKEN_PATH.$$" "$RAY_AUTH_TOKEN_PATH" 2>/dev/null  # whoever is first: theirs counts
+        rm -f "$RAY_AUTH_TOKEN_PATH.$$"
+    fi
+fi
 
 serving_source="${SERVING_SOURCE:-$(if [ -n "$BASH_SOURCE" ]; then cd "$(dirname "$BASH_SOURCE")/.." && pwd; else pwd; fi)}"
 if [ -z "$HAPROXY_BINARY" ]; then

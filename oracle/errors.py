@@ -134,5 +134,12 @@ class UntrustedPackage(Refused):
     """A saved model cannot be proven to be what was saved: a hash, a version or a file does not match."""
 
 
+class Unopened(Refused):
+    """A sealed file does not open: its key is not there, or it is not what was sealed under this name."""
+
+
 class Unavailable(OracleError):
     """A part outside this process (tracking server, registry, cluster) did not answer. Exit code 1."""
+
+    passing = False
+    """Whether it is known that the same may work a moment later."""

@@ -65,9 +65,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def post(url: str, body: bytes) -> dict[str, object]:
+def post(url: str, token: str, body: bytes) -> dict[str, object]:
     """Return the answer to a card."""
-    request = urllib.request.Request(f"{url}/v1/predict", body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(f"{url}/v1/predict", body, headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         told: dict[str, object] = json.load(answer)
         return told
@@ -92,8 +93,11 @@ def main() -> None:
     say(f"\n$ oracle card --data {world} --race {race} > {card}")
     with card.open("wb") as file:
         subprocess.run([ORACLE, "card", "--data", str(world), "--race", race], check=True, stdout=file)
+    say("\n$ TOKEN=$(oracle tokens create demo --scope predict)")
+    create = [ORACLE, "tokens", "create", "demo", "--scope", "predict"]
+    token = subprocess.run(create, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     port = free_port()
-    say(f"\n$ oracle serve --port {port} &")
+    say(f"$ oracle serve --port {port} &")
     server = subprocess.Popen([ORACLE, "serve", "--port", str(port), "--json"], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
@@ -101,8 +105,9 @@ def main() -> None:
         if "url" not in ready:
             sys.exit("the server did not start; its messages are above")
         url = ready["url"]
-        say(f"$ curl -s {url}/v1/predict -H 'Content-Type: application/json' -d @{card}")
-        told = post(url, card.read_bytes())
+        shown = '-H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json"'
+        say(f"$ curl -s {url}/v1/predict {shown} -d @{card}")
+        told = post(url, token, card.read_bytes())
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(timeout=60)

@@ -67,7 +67,7 @@ def ours(subject: Subject, name: str, home: Path, experiment: bool) -> Contestan
         does,
         (*ORACLE, "serve", "--port", "{port}"),
         cards.plain(subject.card, headers="X-User-Id: user-{user}\r\n" if experiment else ""),
-        variables={"ORACLE_HOME": str(home)},
+        variables={"ORACLE_HOME": str(home), "ORACLE_SERVING__AUTH": "off"},
         prepare=(("{python}", "-m", "benchmarks.serving_bench.experiment"),) if experiment else (),
     )
 

@@ -11,6 +11,8 @@ from oracle import process
 from oracle.cli import output
 from oracle.cli.ab import ab
 from oracle.cli.alerts import alerts
+from oracle.cli.artifacts import artifacts
+from oracle.cli.audit import audit
 from oracle.cli.backtest import backtest
 from oracle.cli.card import card
 from oracle.cli.drift import drift
@@ -18,8 +20,9 @@ from oracle.cli.explain import explain
 from oracle.cli.features import features
 from oracle.cli.ingest import ingest
 from oracle.cli.leakscan import leakscan
-from oracle.cli.models import models
+from oracle.cli.model import model
 from oracle.cli.monitor import monitor
+from oracle.cli.people import people
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
 from oracle.cli.privacy import privacy
@@ -28,8 +31,11 @@ from oracle.cli.results import results
 from oracle.cli.retrain import retrain
 from oracle.cli.serve import serve
 from oracle.cli.simulate import simulate
+from oracle.cli.store import store
+from oracle.cli.tokens import tokens
 from oracle.cli.train import evaluate, train
 from oracle.cli.tune import tune
+from oracle.cli.up import down, up
 
 app = typer.Typer(
     name="oracle",
@@ -47,10 +53,13 @@ def _root() -> None:
 
 for command in (
     *(simulate, ingest, leakscan, features, train, evaluate, backtest, tune),
-    *(models, card, predict, explain, serve, monitor, replay),
+    *(card, predict, explain, serve, monitor, replay, up, down),
 ):
     app.command()(command)
-for group in (ab, drift, results, predictions, privacy, retrain, alerts):
+for group in (
+    *(ab, drift, results, predictions, retrain, alerts),
+    *(model, people, tokens, privacy, audit, artifacts, store),
+):
     app.add_typer(group)
 
 

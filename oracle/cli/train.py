@@ -17,7 +17,9 @@ Data = Annotated[str, typer.Option("--data", help="The dataset: a folder, or s3:
 
 def train(
     data: Data,
-    promote: Annotated[bool, typer.Option("--promote", help="Let serving follow the new version at once.")] = False,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Ask that it goes into service, judged on the test races.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="What the ensemble is made of, as `oracle tune` wrote it; default: as shipped.")
@@ -26,15 +28,23 @@ def train(
 ) -> None:
     """Train on a dataset, report on its latest dates, and register the model.
 
-    The first model registered goes into production; a later one waits as candidate unless --promote is given.
+    The first model registered goes into production; a later one waits as candidate. With --promote it is compared with
+    the version in service on those test races that neither learned from, and goes into service where every gate passes;
+    where one could not tell the request waits for somebody's yes (`oracle model approve`), and one that fails refuses,
+    with exit code 3.
     """
-    from oracle.ensemble.recipe import read
+    from oracle.cli.model.options import desk
+    from oracle.cli.model.promote import promoted, text
+    from oracle.ensemble.recipe import SHIPPED, read
     from oracle.training import train as run  # here, so that `oracle --help` does not wait for LightGBM and MLflow
 
-    made_by = {} if recipe is None else {"recipe": read(recipe)}
-    trained = run(data, load(seed=seed), promote=promote, progress=bars, **made_by)
-    document = trained.as_dict()
-    emit(document, json=json, text=lambda: _told(document))
+    settings = load(seed=seed)
+    trained = run(data, settings, progress=bars, recipe=SHIPPED if recipe is None else read(recipe))
+    document, told = trained.as_dict(), None
+    if promote and settings.tracking.alias not in trained.version.aliases:
+        with desk(settings) as own:
+            told = document["promotion"] = promoted(own, trained.version.number, "oracle train --promote", data)
+    emit(document, json=json, text=lambda: _told(document) + ("" if told is None else f"\n{text(told)}"))
 
 
 def evaluate(
@@ -94,7 +104,7 @@ def _told(document: Mapping[str, Any]) -> str:
             f" trained in {document['seconds']:.0f} s",
             _table(document["test"]),
             _beside(document["honesty"]),
-            "next: `oracle serve`, or `oracle predict CARD.json`; all versions: `oracle models`",
+            "next: `oracle serve`, or `oracle predict CARD.json`; all versions: `oracle model list`",
         ]
     )
 

@@ -1,9 +1,9 @@
-"""The life of a model version: registered by a training, promoted by moving an alias, downloaded and proven to serve.
+"""How a model version is born: registered by a training, numbered, and downloaded and proven to serve.
 
-A version never changes once it is registered; what changes is which version an alias points to. Serving follows one
-alias. The first model of a registry is given that alias, because there is nothing it could be worse than; every later
-one becomes a candidate and waits to be promoted. One that a retraining made is staged under the retraining's id, so
-that whoever goes on with the retraining finds it again. The tag `lifecycle` tells where a version stands.
+A version never changes once it is registered; what changes is which version an alias points to. Here it gets its
+package, its facts, its semantic version and the alias of that name; a training's newest version also the alias
+`candidate`. Where it stands in its life, and what serving follows, is moved by the authority alone
+(`oracle.registry.authority`).
 """
 
 from __future__ import annotations
@@ -12,36 +12,38 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from oracle.errors import BadInput, OracleError, UntrustedPackage
+from oracle.errors import OracleError, UntrustedPackage
 from oracle.race import RaceCard
 from oracle.registry import mlmodel
 from oracle.registry.content import content_digest, prove
-from oracle.registry.versioning import ModelFacts, SemVer, bump, is_semver
+from oracle.registry.versioning import ModelFacts, SemVer, bump
 from oracle.registry.versions import (
-    ARCHIVED,
+    CANDIDATE,
     DIGEST,
     FACTS,
     HEADLINE,
-    LIFECYCLE,
-    PRODUCTION,
-    REASON,
     RETRAINING,
     SEMVER,
-    STAGING,
     ModelVersion,
     resolve,
     versions,
 )
 from oracle.tracking.connection import Tracking, reaching
-
-CANDIDATE = "candidate"
-"""Alias of the newest version that is not yet in use."""
+from oracle.tracking.patience import outlast
 
 
 def register(
-    tracking: Tracking, package: Path, example: RaceCard, facts: ModelFacts, run_id: str, *, promote: bool = False
+    tracking: Tracking,
+    package: Path,
+    example: RaceCard,
+    facts: ModelFacts,
+    run_id: str,
+    retraining: str | None = None,
 ) -> ModelVersion:
     """Register a saved package as the next version, numbered by what changed, and return it.
+
+    What a retraining made is registered once: a version is born with the retraining's id, and where a process was
+    killed half-way, the next one completes the version that is there and makes no second one.
 
     Args:
         tracking: The registry.
@@ -49,65 +51,26 @@ def register(
         example: A real card, for those who want to see what goes in.
         facts: What the model is made of.
         run_id: The run that made it. Its headline metrics are copied to the version.
-        promote: Point the serving alias at it even if that alias points at another version.
+        retraining: Id of the retraining that made it.
 
     Raises:
         UnreadableFile: there is no package.
         Unavailable: the registry does not answer.
     """
-    number = _create(tracking, package, example, run_id, _tags(tracking, package, facts, run_id))
-    semver = _give_semver(tracking, number, facts)
-    _point(tracking, semver.alias, number)
-    served = any(tracking.alias in version.aliases for version in versions(tracking))
-    if promote or not served:
-        return _promote(tracking, number)
-    _point(tracking, CANDIDATE, number)
-    return resolve(tracking, number)
-
-
-def stage(
-    tracking: Tracking, package: Path, example: RaceCard, facts: ModelFacts, run_id: str, retraining: str
-) -> ModelVersion:
-    """Register what a retraining made under the alias `staging`, once, and return it.
-
-    A version is born with the id of its retraining: where a process was killed half-way, the next one completes the
-    version that is there and makes no second one.
-
-    Args:
-        tracking: The registry.
-        package: Folder that the model was saved to; it is copied.
-        example: A real card, for those who want to see what goes in.
-        facts: What the model is made of.
-        run_id: The run that made it.
-        retraining: Id of the retraining.
-
-    Raises:
-        UnreadableFile: there is no package.
-        Unavailable: the registry does not answer.
-    """
-    known = staged(tracking, retraining)
+    known = None if retraining is None else staged(tracking, retraining)
     if known is None:
-        tags = _tags(tracking, package, facts, run_id) | {RETRAINING: retraining, LIFECYCLE: STAGING}
-        number = _create(tracking, package, example, run_id, tags)
-        known = resolve(tracking, number)
+        tags = _tags(tracking, package, facts, run_id) | ({} if retraining is None else {RETRAINING: retraining})
+        known = resolve(tracking, _create(tracking, package, example, run_id, tags))
     semver = known.semver or _give_semver(tracking, known.number, facts)
     _point(tracking, semver.alias, known.number)
-    _point(tracking, STAGING, known.number)
+    if retraining is None:
+        _point(tracking, CANDIDATE, known.number)
     return resolve(tracking, known.number)
 
 
 def staged(tracking: Tracking, retraining: str) -> ModelVersion | None:
     """Return the version that a retraining made, or None."""
     return next((version for version in versions(tracking) if version.retraining == retraining), None)
-
-
-def mark(tracking: Tracking, version: ModelVersion, lifecycle: str, reason: str) -> None:
-    """Say where a version stands in its life, and why; one that waits no more loses the aliases of those who do."""
-    with reaching(tracking.uri):
-        for tag, value in ((REASON, reason), (LIFECYCLE, lifecycle)):
-            tracking.client.set_model_version_tag(tracking.model_name, str(version.number), tag, value)
-        for alias in {STAGING, CANDIDATE} & set(version.aliases) if lifecycle != STAGING else ():
-            tracking.client.delete_registered_model_alias(tracking.model_name, alias)
 
 
 def _tags(tracking: Tracking, package: Path, facts: ModelFacts, run_id: str) -> dict[str, str]:
@@ -136,7 +99,7 @@ def _create(tracking: Tracking, package: Path, example: RaceCard, run_id: str, t
             meta = Model(artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id)
             meta.model_id = logged.model_id
             mlmodel.write(folder, package, example, meta)
-            client.log_model_artifacts(logged.model_id, str(folder))
+            outlast(tracking.uri, lambda: client.log_model_artifacts(logged.model_id, str(folder)))
         except BaseException:
             client.finalize_logged_model(logged.model_id, "FAILED")
             raise
@@ -184,43 +147,6 @@ def _point(tracking: Tracking, alias: str, number: int) -> None:
         tracking.client.set_registered_model_alias(tracking.model_name, alias, str(number))
 
 
-def promote(tracking: Tracking, wanted: str | int, alias: str | None = None) -> ModelVersion:
-    """Point an alias at a version and return the version. A version that goes into service is no candidate any more.
-
-    Args:
-        tracking: The registry.
-        wanted: Number, semantic version or alias of the version.
-        alias: The alias to move; by default the one that serving follows.
-
-    Raises:
-        NoSuchModel: there is no such version.
-        BadInput: the alias is the name of a version, and would lie about another.
-    """
-    alias = alias or tracking.alias
-    if is_semver(alias):
-        raise BadInput(
-            "an alias that is a version number cannot be moved",
-            value=alias,
-            allowed=f"{tracking.alias}, {CANDIDATE}, or a word of your own",
-        )
-    version = resolve(tracking, wanted)
-    if alias == tracking.alias:
-        return _promote(tracking, version.number)
-    _point(tracking, alias, version.number)
-    return resolve(tracking, version.number)
-
-
-def _promote(tracking: Tracking, number: int) -> ModelVersion:
-    """Let serving follow a version, and say of both, it and the one before, where they stand now."""
-    before = [v for v in versions(tracking) if tracking.alias in v.aliases and v.number != number]
-    _point(tracking, tracking.alias, number)
-    version = resolve(tracking, number)
-    mark(tracking, version, PRODUCTION, "in service")
-    for old in before:
-        mark(tracking, old, ARCHIVED, f"{version.label} took its place")
-    return resolve(tracking, number)
-
-
 def download(tracking: Tracking, version: ModelVersion, cache: Path) -> Path:
     """Return a local folder with the version's package, proven to be what was registered.
 
@@ -236,7 +162,7 @@ def download(tracking: Tracking, version: ModelVersion, cache: Path) -> Path:
             "the version was registered without a digest",
             value=version.label,
             allowed="versions that oracle train registered",
-            next_step="oracle models lists them",
+            next_step="oracle model list names them",
         )
     kept = cache / version.digest
     if _proven(kept, version.digest):

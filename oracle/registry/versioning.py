@@ -85,7 +85,7 @@ def parse(text: str) -> SemVer:
             "this is not a model version",
             value=text,
             allowed="v{major}.{minor}.{patch}, such as v1.2.3",
-            next_step="oracle models lists the versions there are",
+            next_step="oracle model list names the versions there are",
         )
     return SemVer(*(int(part) for part in found.groups()))
 

@@ -22,6 +22,9 @@ LIFECYCLE, REASON, RETRAINING = "lifecycle", "lifecycle_reason", "retraining"
 STAGING, PRODUCTION, ARCHIVED, REJECTED = "staging", "production", "archived", "rejected"
 """What `lifecycle` may be: waiting to prove itself, in service, replaced, found wanting."""
 
+CANDIDATE = "candidate"
+"""Alias of the newest version that a training registered and that is not yet in use."""
+
 HEADLINE = ("test.model.ndcg_at_3", "test.model.pseudo_r2")
 """Metrics of the run that are copied to the version, so that a list of versions is one question and not hundreds."""
 
@@ -140,6 +143,11 @@ def resolve(tracking: Tracking, wanted: str | int | None = None) -> ModelVersion
     raise missing(tracking, asked, known)
 
 
+def serving(tracking: Tracking) -> ModelVersion | None:
+    """Return the version that serving follows, or None."""
+    return next((version for version in versions(tracking) if tracking.alias in version.aliases), None)
+
+
 def missing(tracking: Tracking, asked: str, known: list[ModelVersion]) -> OracleError:
     """Return the error that says which versions there are instead."""
     if not known:
@@ -154,5 +162,5 @@ def missing(tracking: Tracking, asked: str, known: list[ModelVersion]) -> Oracle
         f"the model {tracking.model_name} has no such version",
         value=asked,
         allowed=listed + (f" and {len(known) - 10} older ones" if len(known) > 10 else ""),
-        next_step="oracle models lists them; oracle train registers a new one",
+        next_step="oracle model list names them; oracle train registers a new one",
     )

@@ -78,14 +78,17 @@ def history_before(frame: pd.DataFrame, first: dt.date, home: Path) -> Path:
     return before
 
 
-def first_model(before: Path, own: Settings, recipe: Recipe, progress: Progress) -> int:
-    """Return the number of the first version, trained and registered where there is none yet."""
+def first_model(before: Path, own: Settings, recipe: Recipe, progress: Progress, first: dt.date) -> int:
+    """Return the number of the first version, trained and registered where there is none; it serves from `first` on."""
     from oracle.registry.versions import versions
     from oracle.tracking.connection import connect
     from oracle.training import train
 
     there = versions(connect(own))
-    return there[0].number if there else train(str(before), own, progress=progress, recipe=recipe).version.number
+    if there:
+        return there[0].number
+    begins = dt.datetime.combine(first, dt.time(), dt.UTC)
+    return train(str(before), own, progress=progress, recipe=recipe, now=begins).version.number
 
 
 class Server:
@@ -168,11 +171,11 @@ def serving(home: Path) -> Iterator[Server]:
         "ORACLE_TRACKING__URI": _tracking(home),
         "ORACLE_STORE__URI": _store(home),
         "ORACLE_SERVING__REPLAY": "true",
+        "ORACLE_SERVING__AUTH": "off",
+        "ORACLE_SERVING__HOST": "127.0.0.1",
         "ORACLE_SERVING__REPLICAS": "1",
         "ORACLE_SERVING__FOLLOW_SECONDS": str(FOLLOW_SECONDS),
     }
-    for name in ("ORACLE_SERVING__TOKEN", "ORACLE_SERVING__RESULTS_TOKEN"):
-        environment.pop(name, None)
     command = [sys.executable, "-c", "from oracle.cli.app import main; main()", "serve", "--json"]
     command += ["--port", str(_free_port()), "--timeout", str(STARTS_WITHIN)]
     with (home / "serve.log").open("ab") as log:

@@ -21,7 +21,8 @@ from oracle.ensemble import recipe as recipes
 from oracle.ensemble.recipe import SHIPPED, Recipe, from_dict
 from oracle.errors import OracleError
 from oracle.features.matrix import RaceMatrix
-from oracle.registry.lifecycle import stage
+from oracle.registry import acts
+from oracle.registry.lifecycle import register as registered
 from oracle.registry.versioning import ModelFacts
 from oracle.registry.versions import RETRAINING
 from oracle.retraining.steps import REGISTER, SNAPSHOT, SWEEP, TRAIN, Done, Outcome, Work, made
@@ -176,7 +177,7 @@ def register(work: Work) -> Outcome:
     tracking, learned = work.context.tracking, work.done[TRAIN]
     last = dt.date.fromisoformat(str(work.done[SNAPSHOT]["last_date"]))
     recent = Dataset(work.data).read(start=last - dt.timedelta(days=EXAMPLE_DAYS))
-    version = stage(
+    version = registered(
         tracking,
         work.folder / LEARNED / "package",
         example_of(recent),
@@ -184,6 +185,9 @@ def register(work: Work) -> Outcome:
         learned["run_id"],
         work.id,
     )
+    work.mark("register.registered")
+    if acts.stands(tracking, version) == "unstaged":
+        work.authority().stage(version.number, f"retraining {work.id}")
     work.mark("register.staged")
     work.context.store.retrainings.update(work.id, candidate=str(version.number), run_id=version.run_id)
     document: dict[str, Any] = {"version": str(version.number), "semver": version.label, "run_id": version.run_id}

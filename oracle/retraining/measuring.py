@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -24,8 +25,8 @@ from oracle.ranking.outcome import gains, winners
 from oracle.ranking.races import Bools, Floats
 from oracle.retraining.candidate import LEARNED
 from oracle.retraining.steps import TRAIN, VALIDATE, Done, Outcome, Over, Work
-from oracle.retraining.validation import Evidence, PoolRaces, validate
-from oracle.settings import CandidatePolicy, EvaluationPolicy
+from oracle.retraining.validation import Evidence, PoolRaces, Verdict, validate
+from oracle.settings import CandidatePolicy, EvaluationPolicy, Settings
 from oracle.store import Store
 from oracle.training.history import History
 from oracle.training.learning import latencies, latest_cards
@@ -46,28 +47,17 @@ def judge(work: Work) -> Outcome:
     production = context.model(version)
     candidate = RaceModel.load(work.folder / LEARNED / "package")
     work.mark("validate.loaded")
-    history = context.history(work.data, candidate.about.overround)
-    its = history
-    if production.about.overround != candidate.about.overround:
-        its = context.history(work.data, production.about.overround)
-    first = max(
-        first_fair_date(production.about, candidate.about), dt.date.fromisoformat(str(work.done[TRAIN]["holdout_from"]))
+    verdict, found = compared(
+        settings,
+        context.store,
+        production,
+        candidate,
+        lambda overround: context.history(work.data, overround),
+        dict(work.done[TRAIN]["canaries"]),
+        dt.date.fromisoformat(str(work.done[TRAIN]["holdout_from"])),
     )
-    chosen = pools(context.store, settings.candidate, production, history, first)
-    judged = tuple(_pool(pool, its, production, history, candidate, first, settings.evaluation) for pool in chosen)
-    cards = latest_cards(history)
-    times = [float(np.percentile(latencies(model, cards), 95)) for model in (production, candidate)]
-    evidence = Evidence(judged, dict(work.done[TRAIN]["canaries"]), *times)
     work.mark("validate.measured")
-    verdict = validate(evidence, settings.candidate, settings.evaluation, settings.seed)
-    document = {
-        **verdict.as_dict(),
-        "production": str(version.number),
-        "first_date": str(first),
-        "last_date": str(history.summary.last_date),
-        "pools": list(chosen),
-        "latency_ms_p95": {"production": times[0], "candidate": times[1]},
-    }
+    document = {**found, "production": str(version.number)}
     causes = "; ".join(verdict.causes)
     if verdict.outcome == "fail":
         return Over("rejected", f"validation: {causes}", document)
@@ -75,6 +65,46 @@ def judge(work: Work) -> Outcome:
         return Over("rejected", f"validation: not enough evidence, and no live test to gather it: {causes}", document)
     work.tell("verdict", f"validation of the candidate: {verdict.outcome}", VALIDATE, {"causes": list(verdict.causes)})
     return Done(document)
+
+
+def compared(
+    settings: Settings,
+    store: Store,
+    production: RaceModel,
+    candidate: RaceModel,
+    histories: Callable[[str], History],
+    canaries: Mapping[str, bool],
+    since: dt.date | None = None,
+) -> tuple[Verdict, dict[str, Any]]:
+    """Return the verdict on a candidate and its document, by the races that neither version learned from.
+
+    Args:
+        settings: The tree in force.
+        store: Where the answers of production stand.
+        production: The version in service.
+        candidate: The other one.
+        histories: Returns the races by how they take the overround out of odds.
+        canaries: By name, whether it scored like chance in the candidate's training.
+        since: First date that is looked at; by default the first that is fair to both.
+    """
+    history = histories(candidate.about.overround)
+    its = history
+    if production.about.overround != candidate.about.overround:
+        its = histories(production.about.overround)
+    fair = first_fair_date(production.about, candidate.about)
+    first = fair if since is None else max(fair, since)
+    chosen = pools(store, settings.candidate, production, history, first)
+    judged = tuple(_pool(pool, its, production, history, candidate, first, settings.evaluation) for pool in chosen)
+    cards = latest_cards(history)
+    times = [float(np.percentile(latencies(model, cards), 95)) for model in (production, candidate)]
+    verdict = validate(Evidence(judged, canaries, *times), settings.candidate, settings.evaluation, settings.seed)
+    return verdict, {
+        **verdict.as_dict(),
+        "first_date": str(first),
+        "last_date": str(history.summary.last_date),
+        "pools": list(chosen),
+        "latency_ms_p95": {"production": times[0], "candidate": times[1]},
+    }
 
 
 def pools(
@@ -120,7 +150,7 @@ def _pool(
     """Return what both did on the races from a date on, asked from one pool."""
     later = history.matrix.dates >= np.datetime64(first)
     sides = [
-        _Said.of(model, as_asked(matrix.matrix.take(later), pool), evaluation)
+        Said.of(model, as_asked(matrix.matrix.take(later), pool), evaluation)
         for model, matrix in ((production, its), (candidate, history))
     ]
     races = history.matrix.take(later)
@@ -150,7 +180,7 @@ def _pool(
 
 
 @dataclass(frozen=True, eq=False)
-class _Said:
+class Said:
     """What one version said of some races."""
 
     win: Floats
@@ -162,7 +192,8 @@ class _Said:
     loss: Floats
 
     @classmethod
-    def of(cls, model: RaceModel, races: RaceMatrix, evaluation: EvaluationPolicy) -> _Said:
+    def of(cls, model: RaceModel, races: RaceMatrix, evaluation: EvaluationPolicy) -> Said:
+        """Return what a model says of some races."""
         score, win, priced = model.priced(races)
         gain, won = gains(races.position, races.offsets, evaluation), winners(races.position, races.offsets, evaluation)
         ndcg, loss = metrics.ndcg(score, gain, races.offsets, RANKS), metrics.log_loss(win, won, races.offsets)

@@ -22,8 +22,7 @@ import orjson
 
 from oracle.errors import Unavailable
 from oracle.registry.lifecycle import staged
-from oracle.registry.promotion import serving
-from oracle.registry.versions import ARCHIVED, PRODUCTION, resolve
+from oracle.registry.versions import ARCHIVED, PRODUCTION, resolve, serving
 from oracle.retraining import candidate, measuring, promotion, snapshot, testing
 from oracle.retraining.promotion import found, settle, unfit
 from oracle.retraining.steps import (

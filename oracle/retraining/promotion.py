@@ -1,28 +1,40 @@
-"""The last steps: somebody's yes where one is wanted, the candidate into service, the old version into the archive.
+"""The last steps: a request with its evidence, somebody's yes where one is wanted, the candidate into service.
 
-An approval is a line in the log of the retraining: the first one stands, whoever says something else later. The
-promotion is refused where another version has come into service than the one that the evidence was measured on.
+What is asked for and what is said to it stands in our store, with the evidence: the first word stands, whoever says
+something else later. The authority carries it out, once, and refuses where another version has come into service than
+the one that the evidence was measured on.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import shutil
-from typing import Any
-
-import orjson
 
 from oracle.errors import OracleError, Refused
-from oracle.registry.lifecycle import mark, staged
-from oracle.registry.promotion import Superseded, promote
-from oracle.registry.versions import ARCHIVED, PRODUCTION, REJECTED
+from oracle.governance.approval import Request, Ruling
+from oracle.governance.consent import AlreadyUsed, Expired, GatesRefuse, Superseded
+from oracle.registry import acts, authority
+from oracle.registry.lifecycle import staged
 from oracle.retraining.candidate import LEARNED
-from oracle.retraining.steps import APPROVAL, PROMOTE, Context, Done, Outcome, Over, Waiting, Work
+from oracle.retraining.steps import (
+    APPROVAL,
+    LIVE_AB,
+    PROMOTE,
+    REPLAY_AB,
+    VALIDATE,
+    Context,
+    Done,
+    Outcome,
+    Over,
+    Waiting,
+    Work,
+)
 from oracle.retraining.testing import stopped
 from oracle.store import Store
-from oracle.store.retrainings import NoSuchRetraining, Retraining, Status, Step
+from oracle.store.retrainings import NoSuchRetraining, Retraining, Status
 
-APPROVED, DECLINED = "approved", "declined"
+MEASURED = {"validation": VALIDATE, "replay_ab": REPLAY_AB, "live_ab": LIVE_AB}
+"""What goes into the evidence, by the steps that measured it."""
 
 
 class NotWaiting(Refused):
@@ -30,45 +42,84 @@ class NotWaiting(Refused):
 
 
 def approval(work: Work) -> Outcome:
-    """Return at once where nobody is asked, else wait; what somebody says is recorded as this step's end."""
-    if work.settings.candidate.approval == "automatic":
-        return Done({"decision": APPROVED, "actor": "settings", "reason": "candidate.approval is automatic"})
-    return Waiting("awaiting_approval", f"next: oracle retrain approve {work.id}, or reject")
+    """Ask for the promotion, with the evidence, and wait where nobody has said anything yet."""
+    request = asked(work.context.store, work.context.tracking.model_name, work.candidate().number, work.id)
+    if request is None:
+        try:
+            request = _ask(work)
+        except Superseded as error:
+            return Over("superseded", str(error), {"error": error.as_dict()})
+        except GatesRefuse as error:
+            return Over("rejected", error.what, {"error": error.as_dict()})
+    work.mark("approval.asked")
+    ruling = _decided(work.context.store, request)
+    if ruling is None and work.now >= request.expires:
+        return Over(
+            "rejected", f"nobody answered request {request.request_id} in time", {"request": request.request_id}
+        )
+    if ruling is None:
+        return Waiting("awaiting_approval", f"next: oracle retrain approve {work.id}, or reject")
+    said = {
+        "decision": ruling.decision,
+        "actor": ruling.actor,
+        "reason": ruling.reason,
+        "request": request.request_id,
+        "evidence_sha256": request.evidence_digest,
+    }
+    if ruling.decision == "approved":
+        return Done(said)
+    word = "declined" if ruling.decision == "rejected" else ruling.decision
+    return Over("rejected", f"{word} by {ruling.actor}: {ruling.reason}", said)
+
+
+def _ask(work: Work) -> Request:
+    measured = {name: dict(work.done[step]) for name, step in MEASURED.items() if step in work.done}
+    return (
+        work.authority()
+        .request(
+            work.candidate().number,
+            reason=f"retraining {work.id}: {work.retraining.cause}",
+            measured=measured,
+            expected=work.production().number,
+            retraining=work.id,
+        )
+        .request
+    )
+
+
+def asked(store: Store, model: str, version: int, retraining_id: str) -> Request | None:
+    """Return the last request of a retraining, or None."""
+    return next(
+        (r for r in reversed(store.approvals.of_version(model, version)) if r.retraining == retraining_id), None
+    )
+
+
+def _decided(store: Store, request: Request) -> Ruling | None:
+    return next((r for r in store.approvals.rulings(request.request_id) if r.step == "decided"), None)
 
 
 def answer(
-    store: Store, retraining_id: str, *, approved: bool, actor: str, reason: str, now: dt.datetime
+    context: Context, retraining_id: str, *, approved: bool, actor: str | None, reason: str, now: dt.datetime
 ) -> Retraining:
-    """Record a yes or a no, and return the retraining; what it leads to is done by the next advance.
+    """Say yes or no to the request of a retraining, and return it; what it leads to is done by the next advance.
 
     Raises:
         NoSuchRetraining: there is none of that id.
         NotWaiting: it does not wait for an approval, or somebody was first.
+        Refused: the request cannot be answered so; see `oracle.registry.local.LocalAuthority`.
     """
-    with store.database.exclusive(f"approval-{retraining_id}"):
-        there = found(store, retraining_id)
-        steps = [step for step in store.retrainings.steps(retraining_id) if step.step == APPROVAL]
-        if there.status != "awaiting_approval" or any(step.status == "done" for step in steps):
-            raise NotWaiting(
-                "the retraining does not wait for an approval",
-                value=f"{retraining_id} is {there.status}",
-                allowed="awaiting_approval",
-                next_step=f"oracle retrain status {retraining_id}",
-            )
-        document: dict[str, Any] = {"decision": APPROVED if approved else DECLINED, "actor": actor, "reason": reason}
-        if not approved:
-            document["ends"] = {"status": "rejected", "reason": f"declined by {actor}: {reason}"}
-        took = (now - steps[0].at).total_seconds()
-        store.retrainings.step(
-            Step(
-                retraining_id=retraining_id,
-                step=APPROVAL,
-                status="done",
-                at=now,
-                seconds=took,
-                document=orjson.dumps(document).decode(),
-            )
+    there, store = found(context.store, retraining_id), context.store
+    model = context.tracking.model_name
+    request = asked(store, model, int(there.candidate), retraining_id) if there.candidate else None
+    if there.status != "awaiting_approval" or request is None or _decided(store, request) is not None:
+        raise NotWaiting(
+            "the retraining does not wait for an approval",
+            value=f"{retraining_id} is {there.status}",
+            allowed="awaiting_approval",
+            next_step=f"oracle retrain status {retraining_id}",
         )
+    who = authority.of(context.settings, context.tracking, store, now, actor)
+    (who.approve if approved else who.reject)(request.request_id, reason)
     return there
 
 
@@ -89,24 +140,27 @@ def found(store: Store, retraining_id: str) -> Retraining:
 
 def into_service(work: Work) -> Outcome:
     """Let serving follow the candidate, unless another version has come into service meanwhile."""
-    candidate, store = work.candidate(), work.context.store
+    candidate, who = work.candidate(), work.authority()
+    request = work.done[APPROVAL].get("request") or _ask(work).request_id
     work.mark("promote.found")
     try:
-        version = promote(work.context.tracking, store, candidate.number, expected=work.retraining.production)
+        who.promote(str(request))
+    except AlreadyUsed:
+        pass  # an attempt before this one did, and was cut off before it could say so
     except Superseded as error:
         return Over("superseded", str(error), {"error": error.as_dict()})
+    except Expired as error:
+        return Over("rejected", str(error), {"error": error.as_dict()})
     work.mark("promote.moved")
-    told = {"candidate": version.label, "production": work.retraining.production}
-    work.tell("promoted", f"{version.label} is in service", PROMOTE, told)
-    return Done({"version": str(version.number), "semver": version.label, "replaced": work.retraining.production})
+    told = {"candidate": candidate.label, "production": work.retraining.production}
+    work.tell("promoted", f"{candidate.label} is in service", PROMOTE, told)
+    return Done({"version": str(candidate.number), "semver": candidate.label, "replaced": work.retraining.production})
 
 
 def archive(work: Work) -> Outcome:
-    """Say of the old version that it is archived, and leave of the files what nothing else holds: the data version."""
+    """Leave of the files what nothing else holds, the data version; the promotion has archived the old version."""
     old, new = work.production(), work.candidate()
-    if old.number != new.number and old.lifecycle != ARCHIVED:
-        mark(work.context.tracking, old, ARCHIVED, f"{new.label} took its place")
-    work.mark("archive.marked")
+    work.mark("archive.found")
     shutil.rmtree(work.folder / LEARNED, ignore_errors=True)
     work.mark("archive.swept")
     return Over("promoted", f"{new.label} is in service in the place of {old.label}", {"archived": str(old.number)})
@@ -120,17 +174,14 @@ def settle(context: Context, retraining: Retraining, status: Status, reason: str
     stopped(context, retraining.retraining_id, f"the retraining is {status}", now)
     context.mark("end.stopped")
     version = staged(context.tracking, retraining.retraining_id)
-    if version is not None and status != "promoted" and version.lifecycle not in (PRODUCTION, ARCHIVED, REJECTED):
-        mark(context.tracking, version, ARCHIVED if status == "superseded" else REJECTED, _short(reason))
+    waits = version is not None and acts.stands(context.tracking, version) in ("unstaged", "staging")
+    if version is not None and waits and status != "promoted":
+        context.authority(now).close(version.number, "retire" if status == "superseded" else "reject", reason)
     context.mark("end.marked")
     if status == "failed":
         document = {"retraining_id": retraining.retraining_id, "step": "end", "reason": reason}
         context.tell("retraining_failed", f"the retraining failed: {reason}", document)
     return context.store.retrainings.end(retraining.retraining_id, status, reason, now)
-
-
-def _short(reason: str) -> str:
-    return reason if len(reason) <= 1000 else f"{reason[:997]}..."
 
 
 def unfit(error: Exception) -> str:

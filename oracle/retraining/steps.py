@@ -21,6 +21,8 @@ from oracle.ensemble.recipe import Recipe
 from oracle.errors import OracleError
 from oracle.features.matrix import RaceMatrix
 from oracle.progress import Progress, silent
+from oracle.registry import authority
+from oracle.registry.authority import Authority
 from oracle.registry.lifecycle import download
 from oracle.registry.versions import ModelVersion, resolve
 from oracle.settings import Settings
@@ -86,6 +88,10 @@ class Context:
     def walked(self, data: str) -> Callable[[str], RaceMatrix]:
         """Return how the races of a data version are had with their features."""
         return lambda overround: self.history(data, overround).matrix
+
+    def authority(self, now: dt.datetime) -> Authority:
+        """Return who moves versions at a moment, on behalf of a retraining."""
+        return authority.of(self.settings, self.tracking, self.store, now, authority.RETRAINING)
 
     def model(self, version: ModelVersion) -> RaceModel:
         """Return a registered version, proven to be what was registered."""
@@ -159,6 +165,10 @@ class Work:
     def candidate(self) -> ModelVersion:
         """Return the version that this retraining registered."""
         return resolve(self.context.tracking, str(self.done[REGISTER]["version"]))
+
+    def authority(self) -> Authority:
+        """Return who moves versions; here the retraining asks, and nobody else."""
+        return self.context.authority(self.now)
 
     def mark(self, place: str) -> None:
         """Pass a place where the process may be cut off."""

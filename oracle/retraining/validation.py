@@ -69,6 +69,20 @@ class Ruling:
     rule: str
     outcome: Outcome
     cause: str
+    observed: Any = None
+    """What was measured; None where nothing was."""
+    required: str = ""
+    """What passes."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "rule": self.rule,
+            "outcome": self.outcome,
+            "cause": self.cause,
+            "observed": self.observed,
+            "required": self.required,
+        }
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ class Verdict:
         return {
             "outcome": self.outcome,
             "causes": list(self.causes),
-            "rules": [{"rule": r.rule, "outcome": r.outcome, "cause": r.cause} for r in self.rulings],
+            "rules": [ruling.as_dict() for ruling in self.rulings],
             "measured": dict(self.measured),
         }
 
@@ -175,25 +189,29 @@ def _slices(gap: Floats, races: PoolRaces, policy: CandidatePolicy) -> Iterator[
 
 
 def _canaries(evidence: Evidence) -> Ruling:
-    dead = [name for name, alive in evidence.canaries.items() if not alive]
+    dead, wanted = [name for name, alive in evidence.canaries.items() if not alive], "all score like chance"
     if dead:
-        return Ruling("canaries", "fail", f"{', '.join(dead)} cannot know anything and does not score like chance")
+        told = f"{', '.join(dead)} cannot know anything and does not score like chance"
+        return Ruling("canaries", "fail", told, told, wanted)
     if not evidence.canaries:
-        return Ruling("canaries", "not enough evidence", "none was released")
-    return Ruling("canaries", "pass", f"{', '.join(evidence.canaries)} score like chance")
+        return Ruling("canaries", "not enough evidence", "none was released", None, wanted)
+    told = f"{', '.join(evidence.canaries)} score like chance"
+    return Ruling("canaries", "pass", told, told, wanted)
 
 
 def _latency(evidence: Evidence, policy: CandidatePolicy) -> Ruling:
     told = f"95% of cards in {evidence.candidate_ms:.1f} ms, production {evidence.production_ms:.1f} ms"
     within = evidence.candidate_ms <= policy.max_latency_ms
-    return Ruling("latency", "pass" if within else "fail", f"{told}; {policy.max_latency_ms:g} ms are allowed")
+    cause, wanted = f"{told}; {policy.max_latency_ms:g} ms are allowed", f"<= {policy.max_latency_ms:g} ms"
+    return Ruling("latency", "pass" if within else "fail", cause, round(evidence.candidate_ms, 3), wanted)
 
 
 def _enough(races: PoolRaces, policy: CandidatePolicy) -> Ruling:
     meetings = len(set(races.meeting))
     there = len(races) >= policy.min_races and meetings >= policy.min_meetings
     told = f"{len(races)} of {policy.min_races} races in {meetings} of {policy.min_meetings} meetings"
-    return Ruling(f"races ({races.pool})", "pass" if there else "not enough evidence", told)
+    seen, wanted = [len(races), meetings], f">= {policy.min_races} races in {policy.min_meetings} meetings"
+    return Ruling(f"races ({races.pool})", "pass" if there else "not enough evidence", told, seen, wanted)
 
 
 def _ndcg(pool: _Judged, policy: CandidatePolicy) -> Ruling:
@@ -207,44 +225,53 @@ def _loss(pool: _Judged, policy: CandidatePolicy) -> Ruling:
 def _no_harm(name: str, pool: _Judged, found: Difference | NoResult, sign: float, margin: float) -> Ruling:
     """Return whether the candidate loses no more than a margin; `sign` is that of an improvement."""
     rule = f"{name} ({pool.races.pool})"
+    wanted = f"loses no more than {margin:g} at the worse end of its interval"
     if isinstance(found, NoResult):
-        return Ruling(rule, "not enough evidence", found.reason)
+        return Ruling(rule, "not enough evidence", found.reason, None, wanted)
+    seen = [found.mean, found.low, found.high]
     worst, best = (sign * bound for bound in ((found.low, found.high) if sign > 0 else (found.high, found.low)))
     told = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}] against production"
     if best < 0.0:
-        return Ruling(rule, "fail", f"{told}: surely worse")
+        return Ruling(rule, "fail", f"{told}: surely worse", seen, wanted)
     if worst >= -margin:
-        return Ruling(rule, "pass", f"{told}: no worse than the {margin:g} that are allowed")
-    return Ruling(rule, "not enough evidence", f"{told}: may be worse by more than the {margin:g} that are allowed")
+        return Ruling(rule, "pass", f"{told}: no worse than the {margin:g} that are allowed", seen, wanted)
+    cause = f"{told}: may be worse by more than the {margin:g} that are allowed"
+    return Ruling(rule, "not enough evidence", cause, seen, wanted)
 
 
 def _improvement(pool: _Judged, policy: CandidatePolicy) -> Ruling:
-    rule = f"improvement ({pool.races.pool})"
+    rule, sure_wanted = f"improvement ({pool.races.pool})", policy.improvement == "sure"
+    wanted = "an interval that excludes 0" if sure_wanted else "better in the mean"
     if isinstance(pool.ndcg, NoResult) or isinstance(pool.loss, NoResult):
-        return Ruling(rule, "not enough evidence", "nothing could be compared")
+        return Ruling(rule, "not enough evidence", "nothing could be compared", None, wanted)
+    seen = {"log_loss": pool.loss.mean, "ndcg_at_3": pool.ndcg.mean}
     told = f"log-loss {pool.loss.mean:+.4f}, NDCG@3 {pool.ndcg.mean:+.4f}"
-    if policy.improvement == "sure":
+    if sure_wanted:
         sure = pool.loss.high < 0.0 or pool.ndcg.low > 0.0
         told += "; an interval excludes 0" if sure else "; no interval excludes 0"
-        return Ruling(rule, "pass" if sure else "not enough evidence", told)
+        return Ruling(rule, "pass" if sure else "not enough evidence", told, seen, wanted)
     better = pool.loss.mean < 0.0 or pool.ndcg.mean > 0.0
-    return Ruling(rule, "pass" if better else "fail", f"{told}: {'better' if better else 'not better'} in the mean")
+    return Ruling(
+        rule, "pass" if better else "fail", f"{told}: {'better' if better else 'not better'} in the mean", seen, wanted
+    )
 
 
 def _worst_slice(pool: _Judged, policy: CandidatePolicy) -> Ruling:
-    rule = f"slices ({pool.races.pool})"
+    rule, wanted = f"slices ({pool.races.pool})", f"none surely loses {policy.slice_margin:g} nats"
     worse = [s for s in pool.slices if s.low > policy.slice_margin]
     if worse:
         told = ", ".join(f"{s.name} {s.value} loses {s.mean:+.4f} (at least {s.low:+.4f})" for s in worse)
-        return Ruling(rule, "fail", f"{told}; {policy.slice_margin:g} nats are allowed")
-    return Ruling(rule, "pass", f"none of {len(pool.slices)} slices surely loses {policy.slice_margin:g} nats")
+        return Ruling(rule, "fail", f"{told}; {policy.slice_margin:g} nats are allowed", told, wanted)
+    told = f"none of {len(pool.slices)} slices surely loses {policy.slice_margin:g} nats"
+    return Ruling(rule, "pass", told, told, wanted)
 
 
 def _calibration(pool: _Judged, policy: CandidatePolicy) -> Ruling:
     races = pool.races
     most = max(policy.max_ece, races.production_ece + policy.ece_slack)
     told = f"calibration error {races.candidate_ece:.4f}, production {races.production_ece:.4f}; {most:.4f} is allowed"
-    return Ruling(f"calibration ({races.pool})", "pass" if races.candidate_ece <= most else "fail", told)
+    outcome: Outcome = "pass" if races.candidate_ece <= most else "fail"
+    return Ruling(f"calibration ({races.pool})", outcome, told, races.candidate_ece, f"<= {most:.4f}")
 
 
 POOL_RULES: tuple[Callable[[_Judged, CandidatePolicy], Ruling], ...] = (

@@ -6,9 +6,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import ray
 from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import Application
+from ray.serve.context import _get_global_client  # there is no public way to http_options
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
@@ -24,7 +26,7 @@ from oracle.serving.members import AskMember
 from oracle.serving.registered import Registered
 from oracle.serving.replicas import ChallengerProcess, GatewayProcess, MemberProcess
 from oracle.serving.version import Target
-from oracle.serving.wiring import REPLICA_ENVIRONMENT, GatewayArgs, Wiring, wire, with_key
+from oracle.serving.wiring import REPLICA_ENVIRONMENT, GatewayArgs, Wiring, check_place, wire, with_key
 
 # Ray looks at the annotation of `build` as an object, so this file does not postpone the evaluation of annotations.
 
@@ -40,6 +42,7 @@ class Replica:
         challengers: dict[str, DeploymentHandle[Any]],
         members: dict[str, DeploymentHandle[Any]],
     ) -> None:
+        check_place(wiring.settings.serving, _host())
         replica = serve.get_replica_context().replica_id.unique_id
         self._process = GatewayProcess(
             wiring,
@@ -47,6 +50,7 @@ class Replica:
             cause=cause,
             export=Exporter(replica),
             replica=replica,
+            peers=lambda: serve.get_replica_context().world_size,
             members={name: _scored(handle) for name, handle in members.items()},
         )
 
@@ -62,6 +66,12 @@ class Replica:
         """Write what was handed in before the process ends."""
         if hasattr(self, "_process"):
             self._process.close()
+
+
+def _host() -> str | None:
+    """Return the address that this Serve listens on; None where there is no Serve (yet)."""
+    client = _get_global_client(raise_if_no_controller_running=False) if ray.is_initialized() else None
+    return None if client is None else str(client.http_config.host)
 
 
 def _asked(handle: DeploymentHandle[Any]) -> Ask:
@@ -125,6 +135,8 @@ def application(args: GatewayArgs, challenger: serve.Deployment = CHALLENGER) ->
     """
     wiring = with_key(wire(GatewayArgs.model_validate(args)))
     serving = wiring.settings.serving
+    if (host := _host()) is not None:  # here it is said at once; each replica looks again
+        check_place(serving, host)
     arms = {arm: challenger.options(name=arm).bind(wiring, arm) for arm in arm_names(serving.challengers)}
     members = {name: MEMBER.options(name=f"member-{name}").bind(wiring, name) for name in _members(wiring)}
     bound: Application = GATEWAY.options(num_replicas=serving.replicas).bind(wiring, arms, members)

@@ -1,4 +1,4 @@
-"""Who asks: the pseudonym of a user, the id of a request, and whether the request may be asked at all. Pure.
+"""Who asks: the pseudonym of a user, and the id of a request. Pure.
 
 A user's name is never stored or logged: what is kept is a keyed hash of it. A request's id makes a repeated request
 find the answer that was given: proxies repeat what they could not deliver.
@@ -7,7 +7,6 @@ find the answer that was given: proxies repeat what they could not deliver.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -16,9 +15,6 @@ from oracle.serving.body import MalformedCard, Problem
 
 LONGEST_USER = 128
 LONGEST_REQUEST_ID = 200
-OPEN = frozenset({"/v1/health"})
-"""Addresses that need no token: what watches over a server knows no secrets."""
-RESULTS = "/v1/results"
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -77,23 +73,3 @@ def _text(name: str, value: bytes, longest: int) -> str | None:
             [Problem("BadHeader", f"{name} is not one that is read", name, None, f"printable text, up to {longest}")]
         )
     return text or None
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What has to be shown, where anything has."""
-
-    general: str | None = None
-    results: str | None = None
-    """For telling results; the general one where there is none."""
-
-    def admit(self, method: str, path: str, headers: Headers) -> bool:
-        """Tell whether the request shows the token that its address needs; compared in constant time."""
-        needed = self.general
-        if path == RESULTS and method == "POST":
-            needed = self.results or self.general
-        if needed is None or path in OPEN or not path.startswith("/v1/"):
-            return True
-        shown = next((value for name, value in headers if name == b"authorization"), b"")
-        scheme, _, token = shown.partition(b" ")
-        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), needed.encode())

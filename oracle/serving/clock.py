@@ -1,18 +1,22 @@
 """The moment it is at the edge of serving: the machine's, or in a replay of history the one that requests tell.
 
 Only where the setting `serving.replay` allows it does the header `X-Oracle-Now` count: elsewhere a caller could date
-its own predictions. In a replay time stands still between two requests, for whatever runs beside them too.
+its own predictions, and a request that tries is refused. In a replay time stands still between two requests, for
+whatever runs beside them too.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 
+from oracle.errors import BadInput
 from oracle.serving.body import MalformedCard, Problem
 
 HEADER = "X-Oracle-Now"
-_NAME = HEADER.lower().encode()
+
+
+class ToldTheTime(BadInput):
+    """A request says what time it is where the machine's clock counts."""
 
 
 class Clock:
@@ -35,17 +39,18 @@ class Clock:
         """Return the moment that was told last, or that of the machine where none was."""
         return self._told or dt.datetime.now(dt.UTC)
 
-    def hear(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the moment from the headers of a request, if it may tell one and does.
+    def hear(self, value: bytes) -> None:
+        """Take the moment that a request tells.
 
         Raises:
+            ToldTheTime: this is no replay.
             MalformedCard: the header is no moment with a time zone.
         """
         if not self._may_be_told:
-            return
-        for name, value in headers:
-            if name == _NAME:
-                self._told = _moment(value)
+            raise ToldTheTime(
+                f"{HEADER} counts in a replay only", allowed="no such header", next_step="leave the header out"
+            )
+        self._told = _moment(value)
 
 
 def _moment(value: bytes) -> dt.datetime:

@@ -1,37 +1,50 @@
 """The front door, in front of the HTTP application: who may come in, and the short way for cards.
 
-A framework's routing and its request and response objects cost more than reading a card does, so `POST /v1/predict` is
-answered here, by the rules of `oracle.serving.http`; everything else goes on to the application, which also describes
-the contract. Speaks ASGI and knows no Ray.
+What is too large, shows no token that counts or asks for what there is not goes no further than here, and is counted
+for the audit trail. A framework's routing and its request and response objects cost more than reading a card does, so
+`POST /v1/predict` is answered here, by the rules of `oracle.serving.http`; everything else goes on to the application,
+which also describes the contract. Speaks ASGI and knows no Ray.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from oracle.errors import OracleError
-from oracle.serving.body import MalformedCard, Problem
-from oracle.serving.caller import Tokens, read_caller
-from oracle.serving.clock import Clock
+from oracle.serving.access import Access, Forbidden, RateLimited, Unauthorised
+from oracle.serving.addresses import HEALTH, NOWHERE, PREDICT, Address, address, methods, name
+from oracle.serving.caller import read_caller
+from oracle.serving.clock import Clock, ToldTheTime
 from oracle.serving.gateway import Gateway
+from oracle.serving.head import AddressTooLong, Head, HeadersTooLarge, RequestLimits, peer, read_head
+from oracle.serving.health import CALLER, HealthCaller
+from oracle.serving.incoming import App, Bounded, Gone, Message, Receive, Send, read_body, too_large
 from oracle.serving.query import read_query
-from oracle.serving.refusals import TooLarge, Unauthorised, refusal, unforeseen
+from oracle.serving.refusals import NoSuchAddress, TooLarge, TooSlow, refusal, unforeseen
+from oracle.serving.turned_away import NOBODY, TurnedAway, Who
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
-
-SEE_DOCS = "see /docs for every address and field"
-PREDICT = "/v1/predict"
 LOG = logging.getLogger("oracle.serving")
+TURNED_AWAY = (
+    *(Unauthorised, Forbidden, RateLimited, NoSuchAddress),
+    *(TooLarge, TooSlow, AddressTooLong, HeadersTooLarge, ToldTheTime),
+)
+"""Refusals that the audit trail tells of; what is wrong with a card is between the caller and us."""
 
 
-class _Gone(Exception):
-    """The caller hung up before the body was whole."""
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What stands at the door."""
+
+    access: Access | None = None
+    """Who may come in; None: everybody who reaches us."""
+    turned_away: TurnedAway | None = None
+    """Is told of those who may not."""
+    limits: RequestLimits = field(default_factory=RequestLimits)
+    behind: bool = False
+    """Whether HAProxy stands before us and says where a request came from."""
 
 
 class Door:
@@ -40,7 +53,7 @@ class Door:
     Args:
         app: Answers everything but cards.
         gateway: Answers cards.
-        tokens: What has to be shown.
+        guard: What stands at the door.
         pseudonym: What stands for a user's name.
         max_body_bytes: A larger card is refused with 413 while it arrives.
         clock: What requests may tell the time to, in a replay.
@@ -51,46 +64,74 @@ class Door:
         app: App,
         gateway: Gateway,
         *,
-        tokens: Tokens,
+        guard: Guard,
         pseudonym: Callable[[str], str],
         max_body_bytes: int,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or Clock()
         self._app, self._gateway = app, gateway
-        self._tokens, self._pseudonym, self._limit = tokens, pseudonym, max_body_bytes
+        self._guard, self._pseudonym, self._limit = guard, pseudonym, max_body_bytes
+        self._seconds = guard.limits.body_seconds
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
-        if not self._tokens.admit(scope["method"], path, scope["headers"]):
-            await self._refused(_unauthorised(path), scope, receive, send)
-            return
+        place = address(scope["method"], path)
         try:
-            self._clock.hear(scope["headers"])
-        except MalformedCard as error:
+            self._let_in(scope, path, place)
+        except OracleError as error:
+            self._note(error, scope, path)
             await self._refused(error, scope, receive, send)
             return
-        if path == PREDICT and scope["method"] == "POST":
+        if place is PREDICT:
             await self._card(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return
+
+        def broken(error: TooLarge | TooSlow) -> None:
+            self._note(error, scope, path)
+
+        await self._app(scope, Bounded(receive, place.cards * self._limit, self._seconds, broken), send)
+
+    def _let_in(self, scope: Message, path: str, place: Address) -> None:
+        """Return silently if the request may go on."""
+        head = read_head(scope, self._guard.limits)
+        if self._guard.access is not None:
+            self._admit(self._guard.access, scope, path, place, head)
+        if place is NOWHERE:
+            raise NoSuchAddress(scope["method"], path, methods(path))
+        limit = place.cards * self._limit
+        if (head.length or 0) > limit or (head.chunked and not limit):
+            raise too_large(limit)
+        if head.told is not None:
+            self._clock.hear(head.told)
+
+    def _admit(self, access: Access, scope: Message, path: str, place: Address, head: Head) -> None:
+        if place.token:
+            access.admit(path, head.token, place.scope, twice=head.twice)
+        elif place is HEALTH:
+            known = None if head.token is None else access.known(path, head.token, twice=head.twice)
+            scope[CALLER] = HealthCaller(access.said, known is not None and "admin" in known.scopes)
 
     async def _card(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
             raw, headers = scope["query_string"], scope["headers"]
             query = read_query(raw)
             caller = read_caller(headers, self._pseudonym)
-            body = await read_body(headers, receive, self._limit)
+            body = await read_body(headers, receive, self._limit, self._seconds)
             said = await self._gateway.respond(body, query, raw, caller)
-        except _Gone:
+        except Gone:
             return
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer of the one shape
+            self._note(error, scope, "/v1/predict")
             await self._refused(error, scope, receive, send)
             return
         length = str(len(said)).encode()
@@ -103,6 +144,19 @@ class Door:
         )
         await send({"type": "http.response.body", "body": said})
 
+    def _note(self, error: Exception, scope: Message, path: str) -> None:
+        """Count somebody who is turned away."""
+        if self._guard.turned_away is None or not isinstance(error, TURNED_AWAY):
+            return
+        kind, actor = type(error).__name__, NOBODY
+        if isinstance(error, Unauthorised):
+            kind = f"{kind}: {error.stranger.cause}"
+            actor = NOBODY if error.stranger.name is None else f"token {error.stranger.name}"
+        elif isinstance(error, Forbidden | RateLimited):
+            actor = f"token {error.known.name}"
+        where = peer(scope, behind=self._guard.behind)
+        self._guard.turned_away.note(Who(kind, actor, where, name(scope["method"], path)))
+
     async def _refused(self, error: Exception, scope: Message, receive: Receive, send: Send) -> None:
         if not isinstance(error, OracleError):
             LOG.error("a card could not be answered", exc_info=error)
@@ -114,47 +168,3 @@ class Door:
         else:
             tally.count("oracle_refusals", str(response.status_code))
         await response(scope, receive, send)
-
-
-async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:
-    """Return the body, refusing what is not plain JSON by its headers and what is too large while it arrives.
-
-    Raises:
-        MalformedCard: the content type or encoding is not one that is read.
-        TooLarge: it is longer than the limit.
-    """
-    for name, value in headers:
-        if name == b"content-type":
-            kind = value.decode("latin-1").split(";")[0].strip().lower()
-            if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-                raise _header("Content-Type", kind, "application/json")
-        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            raise _header("Content-Encoding", value.decode("latin-1"), "identity: send the body unpacked")
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise TooLarge(
-                "the body is too large", allowed=f"up to {limit} bytes", next_step="send one race per request"
-            )
-        parts.append(part)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _header(name: str, value: str, allowed: str) -> MalformedCard:
-    return MalformedCard([Problem("BadHeader", f"{name} is not one that is read", name, value[:80], allowed, SEE_DOCS)])
-
-
-def _unauthorised(path: str) -> Unauthorised:
-    return Unauthorised(
-        "this address needs a token",
-        value=path[:160],
-        allowed="Authorization: Bearer TOKEN",
-        next_step="send the token of the setting serving.token, or for results serving.results_token",
-    )

@@ -21,15 +21,16 @@ from starlette.exceptions import HTTPException
 
 from oracle import __version__
 from oracle.errors import OracleError
-from oracle.serving import outcomes
+from oracle.serving import lineage, outcomes
 from oracle.serving.body import Problem
 from oracle.serving.caller import read_caller
-from oracle.serving.door import SEE_DOCS, read_body
 from oracle.serving.gateway import Gateway
-from oracle.serving.health import HealthMessage, health_of
+from oracle.serving.health import CALLER, BriefHealthMessage, HealthCaller, HealthMessage, brief, health_of
+from oracle.serving.incoming import read_body
+from oracle.serving.keeping import all_in, need_store
 from oracle.serving.messages import CardMessage, ExplainedMessage, PredictionMessage, RefusalMessage
 from oracle.serving.query import PARAMETERS, read_query
-from oracle.serving.refusals import NoSuchPrediction, refusal, refuse, unforeseen
+from oracle.serving.refusals import SEE_DOCS, NoSuchPrediction, refusal, refuse, unforeseen
 from oracle.serving.version import ModelsMessage
 from oracle.settings import CheckPolicy
 
@@ -69,7 +70,10 @@ def build(gateway: Gateway, *, max_body_bytes: int, policy: CheckPolicy | None =
         now=gateway.now,
         before=gateway.settled,
         after=gateway.catch_up,
+        ready=lambda: need_store(gateway.commit),
+        certain=lambda: all_in(gateway.commit),
     )
+    lineage.routes(app, gateway.store)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     return app
 
@@ -115,12 +119,17 @@ def _add_routes(app: FastAPI, gateway: Gateway, max_body_bytes: int) -> None:
         return Response(found, media_type="application/json")
 
     @app.get(
-        "/v1/health", summary="Is it well?", response_model=HealthMessage, responses={503: {"model": HealthMessage}}
+        "/v1/health",
+        summary="Is it well?",
+        response_model=HealthMessage | BriefHealthMessage,
+        responses={503: {"model": HealthMessage | BriefHealthMessage}},
     )
-    async def health() -> Response:
-        """Say ok, or degraded and why; 503 where no model is loaded."""
-        found = await run_in_threadpool(health_of, gateway)
-        return Response(found.model_dump_json(), 200 if found.model else 503, media_type="application/json")
+    async def health(request: Request) -> Response:
+        """Say ok, or degraded and why; 503 where no model is loaded. Who shows no admin token is told that alone."""
+        caller: HealthCaller = request.scope.get(CALLER, HealthCaller())
+        found = await run_in_threadpool(health_of, gateway, caller.access)
+        told = found if caller.trusted else brief(found)
+        return Response(told.model_dump_json(), 200 if found.model else 503, media_type="application/json")
 
     @app.get("/v1/models", summary="Versions and aliases", response_model=ModelsMessage)
     async def models() -> Response:

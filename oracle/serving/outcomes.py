@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from oracle.serving import events, results
+from oracle.serving.addresses import RESULTS_CARDS
 from oracle.serving.events import EventsMessage, EventsReceipt
 from oracle.serving.messages import RefusalMessage
 from oracle.serving.result_messages import ResultsMessage, ResultsReceipt
@@ -20,9 +21,6 @@ from oracle.store import Store
 
 MESSAGES: tuple[type[BaseModel], ...] = (ResultsMessage, EventsMessage)
 """What is sent to these addresses: their schemas belong into the OpenAPI document."""
-
-CARDS = 16
-"""A list of results or events may be as large as so many cards."""
 
 Body = Callable[[Request, int], Awaitable[bytes]]
 """Reads the body of a request up to a number of bytes, and refuses what is not plain JSON."""
@@ -54,6 +52,8 @@ def routes(
     now: Callable[[], dt.datetime] = _now,
     before: Callable[[], Awaitable[None]] = _at_once,
     after: Callable[[], object] = _anybody,
+    ready: Callable[[], object] = _anybody,
+    certain: Callable[[], None] = _anybody,
 ) -> None:
     """Add `POST /v1/results` and `POST /v1/events` to an app that answers errors in the house's shape.
 
@@ -61,15 +61,17 @@ def routes(
         app: The application.
         store: Where results and events are kept.
         body: Reads a body.
-        max_body_bytes: Largest card; a list may be `CARDS` times as large.
+        max_body_bytes: Largest card; a list may be `RESULTS_CARDS` times as large.
         policy: Limits of what is possible in racing; the built-in ones by default.
         may_tell_results: Who may tell results.
         may_tell_events: Who may tell events.
         now: The clock, UTC.
         before: Awaited before results are taken.
         after: Done, on a worker thread, once they are: the form of this process moves on with the answer.
+        ready: Raises where the store is known to be away: the sender can repeat, and nothing is acknowledged till then.
+        certain: Raises where a prediction that is not in the store may still come in.
     """
-    limit = CARDS * max_body_bytes
+    limit = RESULTS_CARDS * max_body_bytes
 
     @app.post(
         "/v1/results",
@@ -86,6 +88,7 @@ def routes(
         refuse comes back with its reason, race by race.
         """
         sent = await body(request, limit)
+        ready()
         await before()
         told = await run_in_threadpool(partial(results.take, sent, store, now(), policy))
         await run_in_threadpool(after)
@@ -102,7 +105,8 @@ def routes(
     async def tell_events(request: Request) -> Response:
         """Say what users did with their predictions; an event of an id that is known adds nothing."""
         sent = await body(request, limit)
-        told = await run_in_threadpool(partial(events.take, sent, store, now()))
+        ready()
+        told = await run_in_threadpool(partial(events.take, sent, store, now(), certain))
         return Response(told.model_dump_json(), media_type="application/json")
 
 

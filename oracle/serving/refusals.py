@@ -8,7 +8,12 @@ from dataclasses import asdict
 from fastapi.responses import JSONResponse
 
 from oracle.errors import BadInput, OracleError
+from oracle.serving.access import Forbidden, RateLimited, Unauthorised
 from oracle.serving.body import Malformed, Problem
+from oracle.serving.clock import ToldTheTime
+from oracle.serving.head import AddressTooLong, HeadersTooLarge
+
+SEE_DOCS = "see /docs for every address and field"
 
 
 class TooLarge(BadInput):
@@ -19,15 +24,36 @@ class NoSuchPrediction(BadInput):
     """No answer of that id was given."""
 
 
-class Unauthorised(BadInput):
-    """The request does not show the token that its address needs."""
+class NoSuchRace(BadInput):
+    """No answer to a card of that race is kept."""
+
+
+class NoSuchAddress(BadInput):
+    """There is no such address, or it does not answer that method."""
+
+    def __init__(self, method: str, path: str, methods: tuple[str, ...]) -> None:
+        what = "there is no such address" if not methods else "the address does not answer that method"
+        super().__init__(what, value=f"{method} {path}"[:160], allowed=methods or None, next_step=SEE_DOCS)
+        self.methods = methods
+
+
+class TooSlow(BadInput):
+    """The body did not arrive in time."""
 
 
 STATUS: tuple[tuple[type[OracleError], int], ...] = (
     (Malformed, 422),
-    (TooLarge, 413),
-    (NoSuchPrediction, 404),
     (Unauthorised, 401),
+    (Forbidden, 403),
+    (RateLimited, 429),
+    (NoSuchAddress, 404),
+    (NoSuchPrediction, 404),
+    (NoSuchRace, 404),
+    (TooLarge, 413),
+    (AddressTooLong, 414),
+    (HeadersTooLarge, 431),
+    (TooSlow, 408),
+    (ToldTheTime, 422),
 )
 """The first class that fits decides; whatever is not here is a service that is not available."""
 HEADERS: Mapping[int, Mapping[str, str]] = {503: {"Retry-After": "5"}, 401: {"WWW-Authenticate": "Bearer"}}
@@ -36,6 +62,10 @@ HEADERS: Mapping[int, Mapping[str, str]] = {503: {"Retry-After": "5"}, 401: {"WW
 def refusal(error: OracleError) -> JSONResponse:
     """Return the response to an error of ours."""
     problems = error.problems if isinstance(error, Malformed) else (Problem(**error.as_dict()),)
+    if isinstance(error, RateLimited):
+        return refuse(429, problems, {"Retry-After": str(error.wait)})
+    if isinstance(error, NoSuchAddress) and error.methods:
+        return refuse(405, problems, {"Allow": ", ".join(error.methods)})
     return refuse(next((status for kind, status in STATUS if isinstance(error, kind)), 503), problems)
 
 

@@ -7,6 +7,7 @@ with the same gateway.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -18,14 +19,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from oracle import settings, store
-from oracle.errors import BadInput, Unavailable
-from oracle.serving.caller import Tokens
+from oracle.errors import BadInput, BadSetting, Unavailable
 from oracle.serving.clock import Clock
 from oracle.serving.gateway import Gateway
 from oracle.serving.kit import Kit
 from oracle.serving.registered import Registered
 from oracle.serving.version import Target
-from oracle.settings import Settings
+from oracle.settings import LOOPBACK, ServingSettings, Settings
+from oracle.store import Store
 
 REPLICA_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -35,11 +36,19 @@ REPLICA_ENVIRONMENT = {
 }
 """One thread per replica: two cost seven times the processor time as soon as requests overlap."""
 
+BRIEFLY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "AWS_MAX_ATTEMPTS": "2"}
+"""How MLflow and S3 are asked while serving: by default they are tried again for minutes; what is away is better told,
+and asked again later. What the environment says otherwise stays."""
+
 
 PATIENCE = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
 """Ray kills a proxy that is not ready in five seconds, which a busy machine needs for its imports alone."""
 
 KEY_FILE = "pseudonym.key"
+SPOOL = "spool"
+"""Folder under home for what waits while something is away."""
+SILENCE = 10.0
+"""Seconds after which a PostgreSQL that takes a question of serving and says nothing is given up."""
 
 
 class GatewayArgs(BaseModel):
@@ -70,12 +79,6 @@ class Wiring:
     target: Target
     key: bytes = b""
     """Key of pseudonyms and of assignment; empty where nobody is assigned."""
-
-    @property
-    def tokens(self) -> Tokens:
-        """What has to be shown at the door."""
-        serving = self.settings.serving
-        return Tokens(_shown(serving.token), _shown(serving.results_token))
 
 
 def wire(args: GatewayArgs) -> Wiring:
@@ -161,6 +164,31 @@ def _shown(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
+def ask_briefly() -> None:
+    """Have this process wait for MLflow and S3 no longer than serving can; both read it from the environment."""
+    for name, value in BRIEFLY.items():
+        os.environ.setdefault(name, value)
+
+
+def opened(wiring: Wiring) -> Store:
+    """Return our store for a process that serves: one that this machine has met before may be away when it begins.
+
+    A store that was never met has to answer, so that a misspelt address is told at once.
+
+    Raises:
+        Unavailable: it does not answer, and never did.
+    """
+    address = str(_shown(wiring.settings.store.uri))
+    name = hashlib.blake2b(address.encode(), key=wiring.key, digest_size=8).hexdigest()
+    met = wiring.settings.root / SPOOL / f"store-{name}.met"
+    found = store.open(wiring.settings, silence=SILENCE, later=met.exists())
+    if found.made:
+        with contextlib.suppress(OSError):
+            met.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            met.touch(mode=0o600)
+    return found
+
+
 def gateway(wiring: Wiring, kit: Kit | None = None, clock: Clock | None = None) -> Gateway:
     """Return a gateway with its model loaded, or one that knows why there is none.
 
@@ -172,9 +200,34 @@ def gateway(wiring: Wiring, kit: Kit | None = None, clock: Clock | None = None) 
     Raises:
         Unavailable: our store cannot be opened.
     """
-    return Gateway(
-        Registered(wiring.settings), store.open(wiring.settings), wiring.target, kit=kit, now=clock or Clock()
-    )
+    source = Registered(wiring.settings, wiring.key)
+    kept = opened(wiring) if kit is not None and kit.spool is not None else store.open(wiring.settings)
+    return Gateway(source, kept, wiring.target, kit=kit, now=clock or Clock())
+
+
+def behind_haproxy() -> bool:
+    """Tell whether HAProxy stands before the replicas of this Ray: the switch is in the environment of all of them."""
+    return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+
+
+def check_place(serving: ServingSettings, host: str | None) -> None:
+    """Return silently if the app may listen there.
+
+    Args:
+        serving: How the access is kept.
+        host: Address that it listens on; None where it cannot be told.
+
+    Raises:
+        BadSetting: everybody is let in, and others than this machine might come.
+    """
+    if serving.auth == "off" and host not in LOOPBACK:
+        raise BadSetting(
+            "without tokens the API may listen on the loopback interface only",
+            value=f"serving.auth = off, host {host or 'unknown'}",
+            allowed=f"serving.auth = tokens, or host {', '.join(LOOPBACK)}",
+            next_step="unset ORACLE_SERVING__AUTH and make a token (oracle tokens create), or mend the host: "
+            "serving.host for `oracle serve`, http_options.host in serve_config.yaml",
+        )
 
 
 def ray_environment(address: str | None) -> dict[str, str]:

@@ -20,13 +20,23 @@ from oracle.settings.policies import (
     RetrainingPolicy,
     SplitPolicy,
 )
-from oracle.settings.services import AlertSettings, GovernanceSettings, ServingSettings, StoreSettings, TrackingSettings
+from oracle.settings.services import (
+    LOOPBACK,
+    AlertSettings,
+    ArtifactSettings,
+    GovernanceSettings,
+    ServingSettings,
+    StoreSettings,
+    TrackingSettings,
+)
 from oracle.settings.tree import BESIDE, OF_A_DATABASE, Settings, environment_name, keys, load
 
 __all__ = [
     "BESIDE",
+    "LOOPBACK",
     "OF_A_DATABASE",
     "AlertSettings",
+    "ArtifactSettings",
     "CalibrationPolicy",
     "CandidatePolicy",
     "CheckPolicy",

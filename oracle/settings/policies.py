@@ -200,9 +200,6 @@ class CandidatePolicy(Policy):
     )
     share: float = Field(0.1, gt=0, lt=1, description="Share of the units that the candidate answers in a live test.")
     test_days: float = Field(60.0, gt=0, description="Days for a live test, and for the wait until one can begin.")
-    approval: Literal["automatic", "manual"] = Field(
-        "automatic", description="Whether somebody has to say yes before a candidate goes into service."
-    )
     max_attempts: int = Field(10, ge=1, description="Times that a step is begun before the retraining is given up.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -19,6 +20,41 @@ class TrackingSettings(Policy):
     alias: str = Field("production", pattern="^[A-Za-z0-9_-]+$", description="Alias that serving follows.")
 
 
+ARTIFACT_SCHEMES = ("file", "s3", "sealed+file", "sealed+s3")
+
+
+class ArtifactSettings(Policy):
+    """Where the files of runs and models are kept, and the keys of those that are sealed."""
+
+    uri: str | None = Field(
+        None,
+        description="Where a new experiment keeps its files where no server decides: `s3://bucket/prefix`, "
+        "`file:///path`, or either with `sealed+` before it; by default a folder under home.",
+    )
+    key: SecretStr | None = Field(
+        None, description="Keys of sealed artifacts, the one that seals first; see `oracle artifacts key`."
+    )
+    key_file: Path | None = Field(
+        None, description="File of such keys, mode 0600; by default `artifact.keys` under home, where it is there."
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _known(cls, uri: str | None) -> str | None:
+        if uri is None:
+            return None
+        parts = urlsplit(uri)
+        if parts.scheme not in ARTIFACT_SCHEMES or parts.query or parts.fragment:
+            raise ValueError(f"an address that begins with {', '.join(f'{s}://' for s in ARTIFACT_SCHEMES)}")
+        if parts.scheme.endswith("s3") != bool(parts.netloc) or parts.username or parts.password:
+            raise ValueError("s3 takes a bucket, a file an absolute path with three slashes; neither a password")
+        if parts.scheme.endswith("file") and not parts.path.startswith("/"):
+            raise ValueError("a file address with an absolute path, such as file:///srv/artifacts")
+        if ".." in parts.path.split("/"):
+            raise ValueError("an address without ..")
+        return uri.rstrip("/")
+
+
 class ServingSettings(Policy):
     """The HTTP endpoint."""
 
@@ -27,12 +63,13 @@ class ServingSettings(Policy):
     replicas: int = Field(1, ge=1, description="Number of gateway replicas.")
     max_body_bytes: int = Field(262_144, ge=1024, description="Largest request body accepted.")
     cached: int = Field(4_096, ge=0, description="Cards whose answers a replica keeps for those who ask again.")
-    token: SecretStr | None = Field(
-        None, description="Token (`Authorization: Bearer`) that all under /v1 but health asks for; off unless set."
+    auth: Literal["tokens", "off"] = Field(
+        "tokens", description="Who may use the API: holders of tokens, or everybody who reaches it (loopback only)."
     )
-    results_token: SecretStr | None = Field(
-        None, description="Token for telling results instead; by default `serving.token`."
+    tokens_stale_hours: float = Field(
+        24.0, gt=0, description="Hours for which the tokens last read count while the store is away."
     )
+    body_seconds: float = Field(10.0, gt=0, description="Seconds within which a request's body has to arrive.")
     pseudonym_key: SecretStr | None = Field(
         None, description="Key under which users are hashed and assigned; by default a file under home, made once."
     )
@@ -60,6 +97,14 @@ class StoreSettings(Policy):
     uri: SecretStr | None = Field(
         None,
         description="Database: `postgresql://user:password@host/name`, `sqlite:///path`; by default a file under home.",
+    )
+    patience_seconds: float = Field(
+        1.0, gt=0, le=60, description="Seconds that an answer waits for the store before it goes to the journal."
+    )
+    spool_megabytes: int = Field(
+        512,
+        ge=0,
+        description="Room of a replica's journal for what the store cannot take; 0: none, such cards get 503.",
     )
 
 

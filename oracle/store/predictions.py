@@ -169,6 +169,34 @@ class Predictions:
             found += [_VALUE(row) for row in self._piece(c.seq.in_(kept[begin : begin + AT_ONCE]), c.off, c.seq)]
         return sorted(found, key=lambda each: (each.off, each.race_key))
 
+    def of_race(self, race: str, most: int) -> list[Prediction]:
+        """Return the answers to cards of a race, by the moment of the answer; the latest where there are more.
+
+        Args:
+            race: Its id, or course and off as `place_key` writes them.
+            most: So many at most.
+        """
+        c = PREDICTIONS.c
+        wanted = (
+            sa.select(*_COLUMNS)
+            .where((c.race_key == race) | (c.place_key == race))
+            .order_by(c.at.desc(), c.seq.desc())
+            .limit(most)
+        )
+        rows = self._database.read(lambda connection: connection.execute(wanted).all())
+        return [_VALUE(row) for row in reversed(rows)]
+
     def _piece(self, where: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> Sequence[Any]:
         wanted = sa.select(*_COLUMNS, PREDICTIONS.c.seq).where(where).order_by(*order).limit(AT_ONCE)
         return self._database.read(lambda connection: connection.execute(wanted).all())
+
+
+def kept_answers(cursor: Any, predictions: Sequence[Prediction], mark: str) -> list[str | None]:
+    """Return for each prediction the answer kept under its id, None where that is its own.
+
+    That it also is where the commit of an attempt before went through unknown to us: then the row is the one we wrote.
+    """
+    marks = ", ".join([mark] * len(predictions))
+    wanted = f"SELECT prediction_id, answer FROM predictions WHERE prediction_id IN ({marks})"
+    answers = dict(cursor.execute(wanted, [p.prediction_id for p in predictions]).fetchall())
+    return [None if answers[p.prediction_id] == p.answer else answers[p.prediction_id] for p in predictions]

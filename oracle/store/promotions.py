@@ -6,11 +6,11 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from oracle.governance.approval import Promotion
+from oracle.governance.approval import Promotion, Ruling
 from oracle.governance.audit import Entry
 from oracle.store.audit import Audit
 from oracle.store.database import Database
-from oracle.store.governed import PROMOTIONS
+from oracle.store.governed import PROMOTIONS, RULINGS
 from oracle.store.tables import Rows, reader
 
 _COLUMNS, _VALUE = reader(Promotion, PROMOTIONS)
@@ -22,14 +22,20 @@ class Promotions:
     def __init__(self, database: Database) -> None:
         self._database, self._audit = database, Audit(database)
         self._rows: Rows[Promotion] = Rows(PROMOTIONS, database.dialect)
+        self._rulings: Rows[Ruling] = Rows(RULINGS, database.dialect)
 
-    def add(self, promotion: Promotion, entry: Entry) -> bool:
-        """Write a promotion with its audit entry, and return whether it is new.
+    def add(self, promotion: Promotion, entry: Entry, used: Ruling | None = None) -> bool:
+        """Write a promotion with its audit entry, and that its request is used up; return whether it is new.
 
         Raises:
             Unavailable: it could not be written.
         """
-        return self._audit.together(entry, lambda connection: bool(self._rows.add(connection, [promotion])))
+
+        def work(connection: sa.Connection) -> bool:
+            self._rulings.add(connection, [] if used is None else [used])
+            return bool(self._rows.add(connection, [promotion]))
+
+        return self._audit.together(entry, work)
 
     def get(self, promotion_id: str) -> Promotion | None:
         """Return the promotion of that id, or None."""

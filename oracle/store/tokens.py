@@ -46,6 +46,10 @@ class TokenChange:
 
 _COLUMNS, _VALUE = reader(Token, TOKENS)
 _CHANGE_COLUMNS, _CHANGE = reader(TokenChange, TOKEN_CHANGES)
+_MARK = sa.select(
+    sa.select(sa.func.coalesce(sa.func.max(TOKENS.c.seq), 0)).scalar_subquery(),
+    sa.select(sa.func.coalesce(sa.func.max(TOKEN_CHANGES.c.seq), 0)).scalar_subquery(),
+)
 
 
 class Tokens:
@@ -76,6 +80,15 @@ class Tokens:
             Unavailable: it could not be written.
         """
         return self._audit.together(entry, lambda connection: bool(self._changes.add(connection, [change])))
+
+    def mark(self) -> tuple[int, int]:
+        """Return how far tokens and changes have come, in one cheap query: the same mark, the same tokens.
+
+        Raises:
+            Unavailable: the database did not answer.
+        """
+        tokens, changes = self._database.read(lambda connection: connection.execute(_MARK).one())
+        return int(tokens), int(changes)
 
     def all(self) -> list[tuple[Token, tuple[TokenChange, ...]]]:
         """Return every token with its changes, the first first."""

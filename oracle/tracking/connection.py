@@ -22,7 +22,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from oracle.errors import BadSetting, OracleError, Unavailable
+from oracle.artifacts import keyring
+from oracle.errors import BadSetting, OracleError, Refused, Unavailable
 from oracle.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ CALLERS_FAULT = frozenset(
 )
 """Error codes by which MLflow says that the call was wrong; with any other, the server could not do it."""
 
+
+OF_S3 = ("boto3", "botocore", "s3transfer")
+"""Whose errors say that an artifact store of S3's kind could not do it; MLflow lets them through as they are."""
 
 SWITCHES: Mapping[str, str] = MappingProxyType(
     {
@@ -86,6 +90,8 @@ def reaching(uri: str) -> Iterator[None]:
     Raises:
         Unavailable: the tracking server or database did not answer, or could not do it.
         OracleError: it answered that the call itself was wrong.
+        Refused: it answered that the user may not do it.
+        BadSetting: it does not know the user.
     """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -93,17 +99,39 @@ def reaching(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        if ours := _ours(error):
+            raise ours from error
         if error.error_code in CALLERS_FAULT:
             raise OracleError(f"MLflow refused: {error.message}", value=shown(uri)) from error
+        if error.error_code == "PERMISSION_DENIED":
+            raise Refused(f"the MLflow server refuses: {error.message}", value=shown(uri)) from error
+        if error.error_code == "UNAUTHENTICATED":
+            raise BadSetting(
+                "the MLflow server does not know you",
+                value=shown(uri),
+                next_step="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+            ) from error
         raise _unavailable(uri, error) from error
     except (OSError, SQLAlchemyError) as error:
         raise _unavailable(uri, error) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in OF_S3:
+            raise _unavailable(uri, error) from error
+        raise
+
+
+def _ours(error: BaseException) -> OracleError | None:
+    """Return the error of ours at the root of one of MLflow's: of the artifact repository that seals and opens."""
+    cause = error.__cause__
+    return cause if cause is None or isinstance(cause, OracleError) else _ours(cause)
 
 
 def _unavailable(uri: str, error: object) -> Unavailable:
     reason = str(error).strip().split("\n", 1)[0]
     if "out-of-date database schema" in reason:
         step = f"take a backup, then run: mlflow db upgrade {shown(uri)}"
+    elif type(error).__module__.partition(".")[0] in OF_S3:
+        step = "bring the artifact store back, or mend MLFLOW_S3_ENDPOINT_URL and its keys; then the same command again"
     elif uri.startswith("http"):
         step = "start the tracking server, or mend tracking.uri (ORACLE_TRACKING__URI)"
     else:
@@ -135,6 +163,7 @@ def connect(settings: Settings) -> Tracking:
     uri = settings.tracking_uri
     _check_address(uri)
     load_mlflow()
+    keyring.announce(uri, settings)
     from oracle.tracking.client import MaskingClient
 
     with _alone(uri), quiet(), reaching(uri):
@@ -144,8 +173,22 @@ def connect(settings: Settings) -> Tracking:
 
 
 def _artifacts(settings: Settings, uri: str) -> str | None:
-    """Return where a new experiment keeps its files: our own folder, or the server's choice."""
-    return None if uri.startswith("http") else (settings.root / "artifacts").as_uri()
+    """Return where a new experiment keeps its files: as the settings say, our own folder, or the server's choice."""
+    return None if uri.startswith("http") else settings.artifacts.uri or (settings.root / "artifacts").as_uri()
+
+
+def artifact_locations(tracking: Tracking) -> list[str]:
+    """Return where experiments keep their files, those that were deleted too: their files are still there."""
+    from mlflow.entities import ViewType
+
+    found, token = [], None
+    while True:
+        with reaching(tracking.uri):
+            page = tracking.client.search_experiments(ViewType.ALL, page_token=token)
+        found += [str(each.artifact_location) for each in page]
+        token = page.token
+        if not token:
+            return list(dict.fromkeys(found))
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

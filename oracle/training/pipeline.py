@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 import time
 from contextlib import closing
@@ -15,9 +16,9 @@ from oracle.ensemble.honesty import Honesty
 from oracle.ensemble.race_model import RaceModel
 from oracle.ensemble.recipe import SHIPPED, Recipe
 from oracle.progress import Progress, silent
+from oracle.registry import authority
 from oracle.registry.lifecycle import register
-from oracle.registry.promotion import promote as into_service
-from oracle.registry.versions import ModelVersion
+from oracle.registry.versions import ModelVersion, resolve, serving
 from oracle.settings import Settings
 from oracle.tracking.connection import connect
 from oracle.tracking.provenance import provenance
@@ -57,16 +58,24 @@ class Trained:
 
 
 def train(
-    data: str, settings: Settings, *, promote: bool = False, progress: Progress = silent, recipe: Recipe = SHIPPED
+    data: str,
+    settings: Settings,
+    *,
+    progress: Progress = silent,
+    recipe: Recipe = SHIPPED,
+    now: dt.datetime | None = None,
 ) -> Trained:
     """Train on a dataset, record the run, register the model, and return both with the test report.
+
+    The first model of a registry goes into service, where the settings do not want somebody's yes for that too; a later
+    one waits as candidate.
 
     Args:
         data: Path of the dataset.
         settings: The tree in force.
-        promote: Let serving follow the new version even if there is one in production already.
         progress: Told of each long loop.
         recipe: What the ensemble is made of.
+        now: The moment at which a first model goes into service; by default when it was registered.
 
     Raises:
         NoSuchDataset: there is no dataset at the path.
@@ -88,9 +97,10 @@ def train(
         learned = learn(history, settings, recorder, origin, package, recipe=recipe, progress=progress)
         example = example_of(history.frame)
         version = register(tracking, package, example, learned.facts, learned.run_id)
-    if promote:
+    if serving(tracking) is None:
         with closing(store.open(settings)) as kept:
-            version = into_service(tracking, kept, version.number)
+            authority.of(settings, tracking, kept, now or version.created).first(version.number)
+        version = resolve(tracking, version.number)
     return Trained(version, learned.run_id, learned.fitted, learned.honesty, time.perf_counter() - began)
 
 

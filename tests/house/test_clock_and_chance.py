@@ -24,6 +24,10 @@ ALLOWED = {
     "oracle/process.py": ({"os.environ"}, "settles what libraries read when they load; called by the edges only"),
     "oracle/tracking/connection.py": ({"os.environ"}, "MLflow reads its switches from the environment, when imported"),
     "oracle/data/folder.py": ({"os.environ"}, "the address of an S3 store other than Amazon's, as its tools name it"),
+    "oracle/artifacts/files.py": ({"os.urandom"}, "a key of its own for each file that is sealed"),
+    "oracle/artifacts/repository.py": ({"os.environ"}, "MLflow's server tells its workers their stores there"),
+    "oracle/artifacts/sweep.py": ({"os.urandom"}, "a nonce for each new header"),
+    "oracle/artifacts/bucket.py": ({"os.environ"}, "the address of an S3 store, as MLflow and its tools name it"),
     "oracle/cluster.py": (
         {"os.environ", "secrets.token_hex"},
         "how to authenticate at Ray, with a token of our own",
@@ -32,12 +36,23 @@ ALLOWED = {
     "jobs/drift.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "jobs/retrain.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "oracle/replay/parts.py": ({"os.environ"}, "the server of a replay runs in the environment of its parent"),
-    "oracle/cli": ({"datetime.now", "os.environ", "secrets.token_hex"}, "the edge: it hands moment and ids down"),
+    "oracle/cli": (
+        {"datetime.now", "os.environ", "os.urandom", "secrets.token_hex"},
+        "the edge: it hands moment, chance and ids down",
+    ),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},
-        "how to authenticate at Ray, with a token of our own",
+        "how to authenticate at Ray, with a token of our own; how long MLflow and S3 are waited for",
     ),
-    "oracle/serving": ({"datetime.now", "uuid.uuid4"}, "the edge: moment and id of a request"),
+    "oracle/deployment/passwords.py": (
+        {"secrets.token_urlsafe", "secrets.token_bytes", "secrets.token_hex"},
+        "the passwords and keys of a new deployment",
+    ),
+    "oracle/tracking_server": (
+        {"datetime.now", "uuid.uuid4", "os.environ", "secrets.token_bytes", "secrets.token_urlsafe"},
+        "an edge: MLflow calls the app, and leaves its addresses in the environment",
+    ),
+    "oracle/serving": ({"datetime.now", "time.time", "uuid.uuid4"}, "the edge: moment and id of a request"),
 }
 """Where a clock, chance or the environment is read, which of them, and why there."""
 

@@ -67,10 +67,14 @@ FLOORS: dict[str, int] = {
     "oracle.experiment": 1,
     "oracle.alerts": 1,
     "oracle.alerts.message": 1,
+    "oracle.artifacts": 1,
+    **dict.fromkeys((f"oracle.artifacts.{n}" for n in ("envelope", "place")), 1),
     "oracle.retraining": 1,
     **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why", "validation", "report")), 1),
     "oracle.registry": 1,
+    **dict.fromkeys((f"oracle.registry.{n}" for n in ("compare", "side_by_side")), 1),
     "oracle.registry.versioning": 1,
+    **dict.fromkeys((f"oracle.tracking_server{n}" for n in ("", ".routes", ".attempt", ".guard", ".flood")), 1),
     "oracle.tracking": 1,
     "oracle.tracking.catalogue": 1,
     "oracle.tracking.entries": 1,
@@ -95,18 +99,36 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
-    **dict.fromkeys((f"oracle.tracking.{name}" for name in ("client", "connection", "provenance", "runs")), 3),
-    **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
-    "oracle.registry.promotion": 3,
+    **dict.fromkeys(
+        (f"oracle.tracking.{name}" for name in ("client", "connection", "patience", "provenance", "runs")), 3
+    ),
+    **dict.fromkeys(
+        (f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "reach", "versions")), 3
+    ),
+    **dict.fromkeys(
+        (
+            f"oracle.registry.{n}"
+            for n in ("acts", "subject", "world", "record", "local", "authority", "people", "life", "remote")
+        ),
+        3,
+    ),
+    **dict.fromkeys(
+        (
+            f"oracle.artifacts.{n}"
+            for n in ("keyring", "files", "plugin", "repository", "stores", "bucket", "protection", "sweep")
+        ),
+        3,
+    ),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
-    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
+    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox", "direct")), 3),
     "oracle.experiment.evidence": 3,
     "oracle.experiment.conduct": 4,
     # 4: what runs
     "oracle.training": 4,
     "oracle.serving": 4,
+    "oracle.deployment": 4,
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
@@ -118,11 +140,21 @@ FLOORS: dict[str, int] = {
         4,
     ),
     "oracle.watching": 4,
+    **dict.fromkeys(
+        (
+            f"oracle.tracking_server.{n}"
+            for n in ("standing", "identity", "gate", "door", "users", "launch", "acts", "app")
+        ),
+        4,
+    ),
     **dict.fromkeys((f"oracle.experiment.{n}" for n in ("replay", "trial")), 4),
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
-            for n in ("steps", "snapshot", "candidate", "measuring", "testing", "promotion", "pipeline")
+            for n in (
+                *("steps", "snapshot", "candidate", "comparing", "measuring", "by_hand", "testing", "promotion"),
+                "pipeline",
+            )
         ),
         4,
     ),
@@ -135,12 +167,14 @@ FLOORS: dict[str, int] = {
 SPLIT = {
     "oracle",
     "oracle.alerts",
+    "oracle.artifacts",
     "oracle.data",
     "oracle.drift",
     "oracle.experiment",
     "oracle.registry",
     "oracle.retraining",
     "oracle.tracking",
+    "oracle.tracking_server",
     "oracle.tuning",
 }
 """Packages that stretch over floors: each module inside is placed by its own name; the entry is their `__init__`."""

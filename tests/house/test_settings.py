@@ -57,12 +57,17 @@ def test_sources_are_joined_key_by_key_inside_a_group(alone: Path, monkeypatch: 
     assert (split.test_share, split.purge_days, split.validation_share) == (0.25, 4, 0.15)
 
 
+AN_ADDRESS = "s3://bucket/prefix"
+
+
 def test_every_key_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, field in keys():
         value = Settings().model_dump(mode="json")
         for part in key.split("."):
             value = value[part]
-        blank = {float | None: "0.5", int | None: "5"}.get(field.annotation, "x")
+        blank = {float | None: "0.5", int | None: "5"}.get(
+            field.annotation, AN_ADDRESS if key == "artifacts.uri" else "x"
+        )
         monkeypatch.setenv(environment_name(key), blank if value is None else str(value).replace("'", '"'))
     assert load().tracking.uri == "x"
 
@@ -150,3 +155,19 @@ def test_a_home_that_cannot_be_made_is_named_with_the_next_step(alone: Path, mon
     monkeypatch.setenv("ORACLE_HOME", str(alone / "file" / "home"))
     with pytest.raises(Unavailable, match="ORACLE_HOME"):
         connect(load())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ORACLE_ALERTS", '{"webhooks": ["https://x.example/"], "secret": "marked"}'),
+        ("ORACLE_ALERTS__WEBHOOKS", '["https://me:marked@x.example/"]'),
+        ("ORACLE_SERVING__TOKEN", "marked"),
+        ("ORACLE_SERVING__AUTH", "http://me:marked@x/"),
+    ],
+)
+def test_a_refused_setting_repeats_no_secret(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as caught:
+        load()
+    assert "marked" not in str(caught.value) + str(caught.value.as_dict())

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from oracle.errors import BadInput, NoSuchModel, UnreadableFile, UntrustedPackage
+from oracle.errors import NoSuchModel, UnreadableFile, UntrustedPackage
 from oracle.registry import mlmodel, pyfunc
-from oracle.registry.lifecycle import CANDIDATE, download, promote, register
+from oracle.registry.lifecycle import download, register
 from oracle.registry.versioning import ModelFacts, SemVer
-from oracle.registry.versions import ModelVersion, resolve, versions
+from oracle.registry.versions import CANDIDATE, ModelVersion, resolve, serving, versions
 from oracle.tracking.connection import Tracking
 from oracle.tracking.runs import run
 from tests.registry.cards import CARD
@@ -37,26 +37,19 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
-def trained(registry: Tracking, package: Path, facts: ModelFacts = FACTS, *, promote: bool = False) -> ModelVersion:
+def trained(registry: Tracking, package: Path, facts: ModelFacts = FACTS) -> ModelVersion:
     with run(registry, "a training") as recorder:
         recorder.metrics({"test.model": {"ndcg_at_3": 0.5, "pseudo_r2": 0.2, "mrr": 0.4}})
-        return register(registry, package, CARD, facts, recorder.run_id, promote=promote)
+        return register(registry, package, CARD, facts, recorder.run_id)
 
 
-def test_the_first_model_goes_into_service_and_a_later_one_waits_as_candidate(
-    registry: Tracking, package: Path
-) -> None:
+def test_a_registered_model_waits_as_candidate_and_serves_nobody(registry: Tracking, package: Path) -> None:
     first, second = trained(registry, package), trained(registry, package)
-    assert (first.number, first.semver, first.aliases) == (1, SemVer(1, 0, 0), ("production", "v1-0-0"))
+    assert (first.number, first.semver, first.aliases) == (1, SemVer(1, 0, 0), (CANDIDATE, "v1-0-0"))
     assert (second.number, second.semver, second.aliases) == (2, SemVer(1, 0, 1), (CANDIDATE, "v1-0-1"))
-    assert resolve(registry).number == 1
-
-
-def test_a_training_that_was_told_to_promote_goes_into_service_at_once(registry: Tracking, package: Path) -> None:
-    trained(registry, package)
-    second = trained(registry, package, promote=True)
-    assert second.aliases == ("production", "v1-0-1")
-    assert resolve(registry) == second
+    assert resolve(registry, 1).aliases == ("v1-0-0",)
+    assert {first.lifecycle, second.lifecycle} == {None}
+    assert serving(registry) is None
 
 
 def test_the_number_follows_what_changed_against_the_highest_version(registry: Tracking, package: Path) -> None:
@@ -97,24 +90,9 @@ def test_before_the_first_training_the_next_step_is_to_train(registry: Tracking)
 def test_an_unknown_version_is_answered_with_those_there_are(registry: Tracking, package: Path) -> None:
     trained(registry, package)
     for name in ("v9.9.9", "7", "staging"):
-        with pytest.raises(NoSuchModel, match=r"v1\.0\.0 \(1; production; v1-0-0\)") as refused:
+        with pytest.raises(NoSuchModel, match=r"v1\.0\.0 \(1; candidate; v1-0-0\)") as refused:
             resolve(registry, name)
         assert refused.value.value == name
-
-
-def test_promotion_moves_the_alias_and_a_version_in_service_is_no_candidate(registry: Tracking, package: Path) -> None:
-    trained(registry, package)
-    trained(registry, package)
-    promoted = promote(registry, CANDIDATE)
-    assert (promoted.number, promoted.aliases) == (2, ("production", "v1-0-1"))
-    assert resolve(registry, 1).aliases == ("v1-0-0",)
-    assert promote(registry, "v1.0.0").number == resolve(registry).number == 1
-
-
-def test_a_version_alias_cannot_be_moved_to_another_version(registry: Tracking, package: Path) -> None:
-    trained(registry, package)
-    with pytest.raises(BadInput, match="version number"):
-        promote(registry, 1, "v2-0-0")
 
 
 def test_a_download_is_the_package_that_was_registered(registry: Tracking, package: Path, tmp_path: Path) -> None:

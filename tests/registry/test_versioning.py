@@ -41,7 +41,7 @@ def test_versions_are_ordered_as_numbers_and_not_as_text(versions: list[SemVer])
 @pytest.mark.parametrize("text", ["", "v1", "latest", "1.2", "v1.2.3.4", "v01.2.3", "v1.2.x", "1.2.3 ", "production"])
 def test_any_other_text_is_no_version(text: str) -> None:
     assert not is_semver(text)
-    with pytest.raises(BadInput, match="oracle models"):
+    with pytest.raises(BadInput, match="oracle model list"):
         parse(text)
 
 

@@ -13,14 +13,16 @@ import orjson
 import pytest
 
 from oracle.errors import Unavailable
+from oracle.governance.audit import Entry
 from oracle.retraining import pipeline, promotion
 from oracle.retraining.pipeline import advance
 from oracle.retraining.promotion import NotWaiting, answer, approval
 from oracle.retraining.report import document, text
 from oracle.retraining.steps import Context, Done, Outcome, Over, Waiting, Work, folder_of, made
 from oracle.settings import CandidatePolicy, Settings
-from oracle.store import Retraining, embedded
+from oracle.store import Grant, Retraining, embedded
 from oracle.store.retrainings import NoSuchRetraining
+from tests.governance.registry_in_memory import Registry
 
 NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
 ID = "r1"
@@ -65,7 +67,7 @@ class Loop:
 @pytest.fixture
 def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     store = embedded(tmp_path)
-    settings = Settings(home=tmp_path, candidate=CandidatePolicy(approval="manual", max_attempts=3))
+    settings = Settings(home=tmp_path, candidate=CandidatePolicy(max_attempts=3))
     context = Context(settings, store)
     monkeypatch.setitem(context.__dict__, "tracking", None)
     found = Loop(context, monkeypatch)
@@ -177,26 +179,52 @@ def test_what_waits_is_looked_at_again_and_begun_once(loop: Loop) -> None:
     assert lines[1].seconds == pytest.approx(2 * 86400, abs=5)
 
 
-def test_an_approval_is_waited_for_and_the_first_word_stands(loop: Loop) -> None:
-    store = loop.context.store
-    loop.steps(approval=approval, two=over)
-    with pytest.raises(NotWaiting):
-        answer(store, ID, approved=True, actor="ann", reason="fine", now=NOW)
-    assert loop.on().status == "awaiting_approval"
-    answer(store, ID, approved=True, actor="ann", reason="fine", now=NOW + dt.timedelta(hours=1))
-    with pytest.raises(NotWaiting):
-        answer(store, ID, approved=False, actor="bob", reason="no", now=NOW)
-    assert loop.on().status == "promoted"
-    assert loop.documents()["approval"] == {"decision": "approved", "actor": "ann", "reason": "fine"}
+@pytest.fixture
+def asks(loop: Loop) -> Loop:
+    """The same with a registry in memory, whose version 4 the retraining made, and two people who may approve."""
+    registry, store = Registry(aliases={"production": 3}), loop.context.store
+    for _ in range(4):
+        registry.add()
+    loop.patch.setitem(loop.context.__dict__, "tracking", registry.tracking())
+    store.retrainings.update(ID, candidate="4")
+    for name in ("ann", "bob"):
+        grant = Grant(grant_id=name, at=NOW, name=name, roles="approver", actor="setup")
+        entry = Entry(entry_id=name, at=NOW, actor="setup", action="people", target=name, outcome="allowed")
+        store.people.grant(grant, entry)
+    loop.steps(register=done(version="4"), approval=approval, two=over)
+    return loop
 
 
-def test_a_candidate_that_is_declined_is_rejected_with_the_reason(loop: Loop) -> None:
-    loop.steps(approval=approval, two=over)
-    loop.on()
-    answer(loop.context.store, ID, approved=False, actor="bob", reason="too soon", now=NOW)
-    ended = loop.on()
+def test_an_approval_is_waited_for_and_the_first_word_stands(asks: Loop) -> None:
+    with pytest.raises(NotWaiting):
+        answer(asks.context, ID, approved=True, actor="ann", reason="fine", now=NOW)
+    assert asks.on().status == "awaiting_approval"
+    answer(asks.context, ID, approved=True, actor="ann", reason="fine", now=NOW + dt.timedelta(hours=1))
+    with pytest.raises(NotWaiting):
+        answer(asks.context, ID, approved=False, actor="bob", reason="no", now=NOW)
+    assert asks.on().status == "promoted"
+    told = asks.documents()["approval"]
+    assert (told["decision"], told["actor"], told["reason"]) == ("approved", "ann", "fine")
+    request = asks.context.store.approvals.get(told["request"])
+    assert request is not None
+    assert (request.requester, request.retraining, request.expected) == ("retraining", ID, 3)
+    assert request.evidence_digest == told["evidence_sha256"]
+
+
+def test_a_candidate_that_is_declined_is_rejected_with_the_reason(asks: Loop) -> None:
+    asks.on()
+    answer(asks.context, ID, approved=False, actor="bob", reason="too soon", now=NOW)
+    ended = asks.on()
     assert (ended.status, ended.reason) == ("rejected", "declined by bob: too soon")
-    assert "two" not in loop.ran
+    assert "two" not in asks.ran
+    assert asks.context.tracking.client.entries[4]["lifecycle"] == "rejected"  # type: ignore[attr-defined]
+
+
+def test_a_request_that_nobody_answers_in_time_ends_the_retraining(asks: Loop) -> None:
+    asks.on()
+    ended = asks.on(NOW + dt.timedelta(hours=73))
+    assert ended.status == "rejected"
+    assert "nobody answered" in str(ended.reason)
 
 
 def test_an_unknown_retraining_is_refused_with_those_there_are(loop: Loop) -> None:
@@ -217,10 +245,10 @@ def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "data").iterdir()] == ["whole"]
 
 
-def test_the_report_has_the_clock_of_every_step(loop: Loop) -> None:
-    loop.steps(register=done(version="4", semver="v1.0.1", run_id="x"), approval=approval)
-    there = loop.on()
-    told = document(there, loop.context.store.retrainings.steps(ID))
+def test_the_report_has_the_clock_of_every_step(asks: Loop) -> None:
+    asks.steps(register=done(version="4", semver="v1.0.1", run_id="x"), approval=approval)
+    there = asks.on()
+    told = document(there, asks.context.store.retrainings.steps(ID))
     register, waits = told["steps"]
     assert (register["step"], register["status"], register["begun"]) == ("register", "done", 1)
     assert register["came_out"] == "version 4 (v1.0.1) is staged"

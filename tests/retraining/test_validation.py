@@ -51,7 +51,10 @@ def test_a_better_candidate_passes_and_the_cause_says_by_how_much() -> None:
         "rule": "canaries",
         "outcome": "pass",
         "cause": "constant, random, shuffled score like chance",
+        "observed": "constant, random, shuffled score like chance",
+        "required": "all score like chance",
     }
+    assert all(rule["observed"] is not None and rule["required"] for rule in verdict.as_dict()["rules"])
 
 
 def test_a_candidate_that_is_surely_worse_fails() -> None:

@@ -10,10 +10,8 @@ import pytest
 from fastapi import FastAPI
 
 from oracle.serving import http
-from oracle.serving.caller import Tokens
-from oracle.serving.door import Door
+from oracle.serving.door import Door, Guard
 from oracle.serving.gateway import Gateway
-from oracle.serving.messages import RefusalMessage
 from tests.serving import hostile
 from tests.serving.calls import Answer, call
 from tests.serving.conftest import World
@@ -21,8 +19,8 @@ from tests.serving.conftest import World
 JSON = {"content-type": "application/json"}
 
 
-def door(gateway: Gateway, app: FastAPI, tokens: Tokens = Tokens()) -> Callable[..., Answer]:  # noqa: B008 - frozen
-    whole: Any = Door(app, gateway, tokens=tokens, pseudonym=gateway.kit.pseudonym, max_body_bytes=262_144)
+def door(gateway: Gateway, app: FastAPI) -> Callable[..., Answer]:
+    whole: Any = Door(app, gateway, guard=Guard(), pseudonym=gateway.kit.pseudonym, max_body_bytes=262_144)
     return lambda method, path, body=b"", headers=None: call(whole, method, path, body, headers)
 
 
@@ -56,35 +54,6 @@ def test_everything_else_goes_on_to_the_application(short: Callable[..., Answer]
     assert short("GET", "/openapi.json").status == 200
     assert short("GET", "/v1/predict").status == 405
     assert short("GET", "/v1/nothing").status == 404
-
-
-@pytest.mark.parametrize(
-    "path", ["/v1/predict", "/v1/predictions/x", "/v1/models", "/v1/results", "/v1/events", "/v1/x"]
-)
-def test_with_a_token_nobody_comes_in_without_it(standing: Gateway, app: FastAPI, path: str):
-    guarded = door(standing, app, Tokens("sesame"))
-    for header in (
-        {},
-        {"authorization": "Bearer wrong"},
-        {"authorization": "Basic sesame"},
-        {"authorization": "sesame"},
-    ):
-        told = guarded("POST", f"/v1/{path}", b"{}", JSON | header)
-        assert (told.status, told.headers["www-authenticate"]) == (401, "Bearer")
-        assert RefusalMessage.model_validate_json(told.body).error.kind == "Unauthorised"
-        assert b"sesame" not in told.body
-    assert guarded("GET", "/v1/health").status == 200
-    assert guarded("GET", "/openapi.json").status == 200
-
-
-def test_the_token_opens_and_results_may_have_one_of_their_own(standing: Gateway, app: FastAPI, world: World):
-    guarded = door(standing, app, Tokens("sesame", "results only"))
-    general, own = ({"authorization": f"Bearer {token}"} | JSON for token in ("sesame", "results only"))
-    assert guarded("POST", "/v1/predict", world.body, general).status == 200
-    assert guarded("POST", "/v1/predict", world.body, own).status == 401
-    assert guarded("POST", "/v1/results", b"{}", general).status == 401
-    assert guarded("POST", "/v1/results", b"{}", own).status == 422
-    assert door(standing, app, Tokens("sesame"))("POST", "/v1/results", b"{}", general).status == 422
 
 
 def test_a_user_is_kept_under_a_pseudonym_and_never_by_name(
@@ -141,7 +110,7 @@ def test_a_caller_that_hangs_up_gets_nothing_and_harms_nobody(standing: Gateway,
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/v1/predict", "query_string": b"", "headers": []}
-    whole = Door(app, standing, tokens=Tokens(), pseudonym=str, max_body_bytes=1000)
+    whole = Door(app, standing, guard=Guard(), pseudonym=str, max_body_bytes=1000)
     asyncio.run(whole(scope, receive, send))
     assert not sent
 

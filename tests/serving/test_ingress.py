@@ -82,12 +82,35 @@ def test_the_stand_in_mends_the_configuration_once_and_becomes_haproxy(tmp_path:
     assert re.findall(r"bind (.*)", told) == ["127.0.0.1:9101", "127.0.0.1:8000", "127.0.0.1:8404"]
     assert "mode 600 level admin" in told
     assert told.count("unique-id-format") == told.count("set-header x-request-id") == 1
+    assert told.count("set-header x-oracle-peer %[src]") == told.count("timeout http-request 10s") == 1
+
+
+def shell(folder: Path) -> dict[str, str]:
+    found = {"PATH": os.environ["PATH"], "HOME": str(folder), "SERVING_FOLDER": str(folder)}
+    return {**found, "HAPROXY_BINARY": "/bin/true"}
+
+
+def test_rays_token_is_made_once_for_its_owner_and_named_but_never_shown(tmp_path: Path):
+    runs = [
+        subprocess.Popen(["sh", "-c", f'. "{DEPLOY}"; env'], env=shell(tmp_path), cwd=DEPLOY.parents[1], stdout=-1)
+        for _ in range(4)
+    ]
+    told = [run.communicate()[0].decode() for run in runs]
+    file = tmp_path / ".equine-oracle" / "ray.token"
+    token = file.read_text()
+    assert re.fullmatch("[0-9a-f]{64}", token)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in file.parent.iterdir()] == ["ray.token"]
+    for each in told:
+        assert "RAY_AUTH_MODE=token\n" in each
+        assert f"RAY_AUTH_TOKEN_PATH={file}\n" in each
+        assert token not in each
 
 
 def test_the_switches_for_a_cluster_are_those_of_oracle_serve(tmp_path: Path):
     shown = subprocess.run(
         ["sh", "-c", f'. "{DEPLOY}"; env'],
-        env={"PATH": os.environ["PATH"], "SERVING_FOLDER": str(tmp_path), "HAPROXY_BINARY": "/bin/true"},
+        env=shell(tmp_path),
         cwd=DEPLOY.parents[1],
         capture_output=True,
         text=True,

@@ -45,6 +45,7 @@ def environment(world: World) -> Iterator[dict[str, str]]:
             | switches
             | {
                 "ORACLE_HOME": str(world.home),
+                "ORACLE_SERVING__AUTH": "off",
                 "RAY_TMPDIR": str(folder),
                 "RAY_AUTH_MODE": "disabled",
                 "RAY_USAGE_STATS_ENABLED": "0",

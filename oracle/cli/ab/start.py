@@ -64,7 +64,7 @@ def start(
             "a test has challengers, or --aa",
             value=treatment,
             allowed="--treatment VERSION, or --aa",
-            next_step="oracle models",
+            next_step="oracle model list",
         )
     settings = load()
     given = {"mean": mean, "sd": sd, "rho": rho, "races_per_day": races_per_day}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oracle.cli.ab.options import Actor, acting
+from oracle.cli.ab.options import Actor
 from oracle.cli.output import Json
 from oracle.cli.retrain.options import say, working
 from oracle.settings import load
@@ -36,5 +36,5 @@ def _answer(name: str, reason: str, actor: str | None, *, approved: bool, json: 
 
     now = dt.datetime.now(dt.UTC)
     with working(load(), None, None) as context:
-        answer(context.store, name, approved=approved, actor=acting(actor), reason=reason, now=now)
+        answer(context, name, approved=approved, actor=actor, reason=reason, now=now)
         say(context.store, advance(context, name, now), json=json)

@@ -1,27 +1,19 @@
-"""The tables step by step, from the first release's on: each store says which steps it has behind it.
+"""What earlier releases made of an empty database, and rows for it: their steps as they were, word for word.
 
-A step never changes once it is released; a change is a new step at the end. All that are missing run in one
-transaction that holds the writer's lock, so that replicas that start at once make them once, and a crash leaves the
-state before. Steps of our own and not Alembic's: both databases change tables within a transaction, there is one line
-of history and no downgrade, and a store is opened by whoever comes first, without a command to run.
+Releases before Alembic counted their steps in `store_versions`; the first kept no count, which is release 0 here.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
-from oracle.errors import Unavailable
-from oracle.store.database import Database
-from oracle.store.keys import place_key
-from oracle.store.tables import PREDICTIONS, Rows
+NOON = dt.datetime(2026, 5, 3, 12, 30, 15, 123456, tzinfo=dt.UTC)
+CARD = '{"course":"Redmile","off":"2026-05-03T16:35:00+02:00","runners":[]}'
 
-AT_ONCE = 500
 WORDS = {
     "sqlite": {"seq": "INTEGER PRIMARY KEY AUTOINCREMENT", "moment": "DATETIME", "real": "DOUBLE"},
     "postgresql": {
@@ -159,6 +151,44 @@ GOVERNANCE = (
     "CREATE UNIQUE INDEX api_token_changes_by_token ON api_token_changes (token_id, change)",
 )
 
+GOVERNANCE = (
+    """CREATE TABLE audit_log (
+        position BIGINT NOT NULL PRIMARY KEY, entry_id TEXT NOT NULL, at {moment} NOT NULL, actor TEXT NOT NULL,
+        address TEXT, action TEXT NOT NULL, target TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT, before TEXT,
+        after TEXT, previous TEXT NOT NULL, hash TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX audit_log_by_entry ON audit_log (entry_id)",
+    "CREATE INDEX audit_log_by_time ON audit_log (at)",
+    """CREATE TABLE approval_requests (
+        seq {seq}, request_id TEXT NOT NULL, at {moment} NOT NULL, model TEXT NOT NULL, version BIGINT NOT NULL,
+        label TEXT NOT NULL, expected BIGINT, requester TEXT NOT NULL, reason TEXT NOT NULL, expires {moment} NOT NULL,
+        evidence TEXT NOT NULL, evidence_digest TEXT NOT NULL, retraining TEXT)""",
+    "CREATE UNIQUE INDEX approval_requests_by_id ON approval_requests (request_id)",
+    "CREATE INDEX approval_requests_by_version ON approval_requests (model, version)",
+    """CREATE TABLE approval_rulings (
+        seq {seq}, request_id TEXT NOT NULL, step TEXT NOT NULL, at {moment} NOT NULL, decision TEXT NOT NULL,
+        actor TEXT NOT NULL, reason TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX approval_rulings_by_request ON approval_rulings (request_id, step)",
+    """CREATE TABLE promotions (
+        seq {seq}, promotion_id TEXT NOT NULL, at {moment} NOT NULL, model TEXT NOT NULL, version BIGINT NOT NULL,
+        label TEXT NOT NULL, kind TEXT NOT NULL, replaced BIGINT, request_id TEXT, actor TEXT NOT NULL, approver TEXT,
+        document TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX promotions_by_id ON promotions (promotion_id)",
+    "CREATE INDEX promotions_by_time ON promotions (model, at)",
+    """CREATE TABLE role_grants (
+        seq {seq}, grant_id TEXT NOT NULL, at {moment} NOT NULL, name TEXT NOT NULL, roles TEXT NOT NULL,
+        actor TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX role_grants_by_id ON role_grants (grant_id)",
+    "CREATE INDEX role_grants_by_name ON role_grants (name, seq)",
+    """CREATE TABLE api_tokens (
+        seq {seq}, token_id TEXT NOT NULL, name TEXT NOT NULL, secret_hash TEXT NOT NULL, scopes TEXT NOT NULL,
+        created {moment} NOT NULL, created_by TEXT NOT NULL, expires {moment} NOT NULL, per_minute BIGINT NOT NULL)""",
+    "CREATE UNIQUE INDEX api_tokens_by_id ON api_tokens (token_id)",
+    """CREATE TABLE api_token_changes (
+        seq {seq}, token_id TEXT NOT NULL, at {moment} NOT NULL, change TEXT NOT NULL, actor TEXT NOT NULL,
+        until {moment} NOT NULL)""",
+    "CREATE UNIQUE INDEX api_token_changes_by_token ON api_token_changes (token_id, change)",
+)
+
 
 def append_only(table: str, dialect: str) -> tuple[str, ...]:
     """Return what makes a database refuse to change or delete a row of a table."""
@@ -176,44 +206,6 @@ def append_only(table: str, dialect: str) -> tuple[str, ...]:
     )
 
 
-def migrate(database: Database) -> int:
-    """Bring the store to the newest version and return how many steps that took.
-
-    Raises:
-        Unavailable: the database does not answer, or was made by a newer release than this one.
-    """
-    if database.read(_version_if_any) == len(STEPS):
-        return 0
-    return database.write(_upgrade, in_order=True)
-
-
-def _version_if_any(connection: sa.Connection) -> int:
-    if not sa.inspect(connection).has_table("store_versions"):
-        return 0
-    return _version(connection)
-
-
-def _version(connection: sa.Connection) -> int:
-    version = int(connection.exec_driver_sql("SELECT coalesce(max(version), 0) FROM store_versions").scalar_one())
-    if version > len(STEPS):
-        raise Unavailable(
-            f"our store was written by a newer release: it is at version {version}, this one knows {len(STEPS)}",
-            next_step="run the newer release, or name another store with ORACLE_STORE__URI",
-        )
-    return version
-
-
-def _upgrade(connection: sa.Connection) -> int:
-    connection.exec_driver_sql(VERSIONS)
-    behind = _version(connection)
-    for number, (name, step) in enumerate(STEPS[behind:], behind + 1):
-        step(connection)
-        connection.execute(
-            sa.text("INSERT INTO store_versions (version, name) VALUES (:v, :n)"), {"v": number, "n": name}
-        )
-    return len(STEPS) - behind
-
-
 def _run(connection: sa.Connection, statements: tuple[str, ...]) -> None:
     words = WORDS[connection.dialect.name]
     for statement in statements:
@@ -225,42 +217,8 @@ def _answers_only(connection: sa.Connection) -> None:
 
 
 def _arms(connection: sa.Connection) -> None:
-    """Give each kept answer an arm: it was the control's, of a unit that is its race, with the form of the training."""
-    _run(connection, ARMS)
-    rows: Rows[Any] = Rows(PREDICTIONS, "sqlite" if connection.dialect.name == "sqlite" else "postgresql")
-    last = ""
-    while True:
-        old = connection.execute(
-            sa.text(
-                "SELECT prediction_id, at, race_id, model_name, model_version, card, answer FROM answers_only"
-                " WHERE prediction_id > :last ORDER BY prediction_id LIMIT :n"
-            ).columns(at=PREDICTIONS.c.at.type),
-            {"last": last, "n": AT_ONCE},
-        ).all()
-        if not old:
-            break
-        rows.add(connection, [_Answer(row) for row in old])
-        last = old[-1].prediction_id
-    _run(connection, ("DROP TABLE answers_only",))
-
-
-class _Answer:
-    """A row of the first release as one of the second."""
-
-    request_id = experiment = user = fallback = latency_ms = None
-    arm, features, form, cached = "control", "", 0, False
-
-    def __init__(self, row: Any) -> None:
-        self.prediction_id, self.at, self.race_id, self.model_name, self.model_version, self.card, self.answer = row
-        try:
-            card = orjson.loads(self.card)
-            self.course, self.off = str(card["course"]), dt.datetime.fromisoformat(card["off"])
-            self.place_key = place_key(self.course, self.off)
-        except (KeyError, TypeError, ValueError):  # not a card of ours: keep the answer all the same
-            self.course, self.off = "", self.at
-            self.place_key = place_key("", self.at)
-        self.race_key = self.unit = self.place_key if self.race_id is None else self.race_id
-        self.card_key = hashlib.blake2b(self.card.encode(), digest_size=16).hexdigest()
+    """Make the tables; the databases are filled afterwards, so that there is nothing to carry over."""
+    _run(connection, (*ARMS, "DROP TABLE answers_only"))
 
 
 def _outcomes(connection: sa.Connection) -> None:
@@ -284,6 +242,14 @@ def _governance(connection: sa.Connection) -> None:
     _run(connection, (*GOVERNANCE, *(line for log in logs for line in append_only(log, connection.dialect.name))))
 
 
+def _governance(connection: sa.Connection) -> None:
+    logs = (
+        *("audit_log", "approval_requests", "approval_rulings", "promotions", "role_grants"),
+        *("api_tokens", "api_token_changes"),
+    )
+    _run(connection, (*GOVERNANCE, *(line for log in logs for line in append_only(log, connection.dialect.name))))
+
+
 STEPS: tuple[tuple[str, Callable[[sa.Connection], None]], ...] = (
     ("answers only", _answers_only),
     ("predictions have an arm, a unit and a race", _arms),
@@ -292,3 +258,51 @@ STEPS: tuple[tuple[str, Callable[[sa.Connection], None]], ...] = (
     ("drift checks, retrainings and alerts", _loop),
     ("governance: audit, approvals, promotions, roles and tokens", _governance),
 )
+
+
+def release(engine: sa.Engine, number: int, *, rows: int = 0) -> dict[str, list[tuple[Any, ...]]]:
+    """Make the database of an earlier release, with rows in each table, and return them."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(VERSIONS)
+        for n, (name, step) in enumerate(STEPS[: max(number, 1)], 1):
+            step(connection)
+            connection.execute(sa.text("INSERT INTO store_versions VALUES (:n, :name)"), {"n": n, "name": name})
+        if number == 0:
+            connection.exec_driver_sql("DROP TABLE store_versions")
+        for table in _tables(connection):
+            for i in range(rows):
+                connection.execute(sa.insert(table), _row(table, i))
+    return kept(engine)
+
+
+def kept(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of every table but those that say how far the tables have come."""
+    with engine.connect() as connection:
+        return {t.name: sorted(map(tuple, connection.execute(sa.select(t))), key=repr) for t in _tables(connection)}
+
+
+def _tables(connection: sa.Connection) -> list[sa.Table]:
+    found = sa.MetaData()
+    found.reflect(connection)
+    return [t for t in found.sorted_tables if t.name not in ("store_versions", "alembic_version")]
+
+
+def _row(table: sa.Table, i: int) -> dict[str, Any]:
+    """Return a row that is unlike the others in each column, and without a value where it may be."""
+    return {c.name: _value(c, i) for c in table.columns if c.name != "seq"}
+
+
+def _value(column: sa.Column[Any], i: int) -> Any:
+    if column.nullable and i % 3 == 0:
+        return None
+    if column.name == "card":
+        return CARD if i % 5 else "no card"
+    kind = column.type
+    if isinstance(kind, sa.DateTime):
+        moment = NOON + dt.timedelta(seconds=i)
+        return moment if kind.timezone else moment.replace(tzinfo=None)
+    if isinstance(kind, sa.Boolean):
+        return bool(i % 2)
+    if isinstance(kind, sa.Integer):
+        return i
+    return i / 7 if isinstance(kind, sa.Float) else f"{column.name} {i} \u5fa1 {{}}"

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.tracking_server.conftest import Governed
+
+pytestmark = pytest.mark.services
+
+
+def test_the_allowed_way_leads_into_service(governed: Governed) -> None:
+    world = governed.served.world()
+    aliases = {each["alias"]: each["version"] for each in world["model"]["aliases"]}
+    assert aliases["production"] == governed.production.number
+    assert [p.approver for p in world["promotions"]] == ["ann", "ann"]
+
+
+def test_the_first_admin_is_the_one_that_the_server_was_set_up_with(governed: Governed) -> None:
+    assert governed.served.entries()[0].target == "people/root"
