@@ -23,7 +23,7 @@ _END = (
     r"(?:North|South|East|West|Central|NW|NE|SW|SE|N|S|E|W)\b|[0-9]{4,6}\b|[A-Z]\d[0-9W]|(?:in|near|and|or|to|is)\b))"
 )
 STREET = re.compile(
-    r"(?<![\w.-])(?<!\d/)(?:\d{1,3}[/-])?\d{1,5}[A-Za-z]?,?[ ]+"
+    r"(?<![\w.-])(?<!\b\d/)(?<!\d\d/)(?:\d{1,3}[/-])?\d{1,5}[A-Za-z]?,?[ ]+"
     rf"(?:(?=[^\W\d_a-z]){_WORD}[ ]){{1,4}}(?:(?i:{_TYPES}))\b\.?{_END}"
 )
 """`221B Baker Street`, and then nothing that would make a race of it."""
@@ -40,13 +40,14 @@ _ROMANCE = (
     r"calle|avenida|avda\.?|plaza|paseo|camino|ronda|cuesta|cañada|glorieta|rua"
 )
 ROMANCE = re.compile(
-    rf"(?<![\w.-])(?<!\d/)(?i:{_ROMANCE})[ ](?:{_WORD}[ ]?){{1,6}},?[ ]?\d{{1,4}}"
+    rf"(?<![\w.-])(?<!\b\d/)(?<!\d\d/)(?i:{_ROMANCE})[ ](?:{_WORD}[ ]?){{1,6}},?[ ]?\d{{1,4}}"
     r"(?:[ ]\w{2,12}[. ]{1,2}\d{1,3})?[ ]?[,\n |]{1,3}"
     rf"(?:\d{{5}}[, ]{{1,2}}{_WORD}|(?:{_WORD}[ ]?){{1,4}}[, ]{{1,2}}\d{{5}}(?!\d))"
 )
 """`Via Garibaldi 5, 16124 Genova`: a horse may be called Via Sistina, so number, code and town are needed."""
 FRENCH = re.compile(
-    r"(?<![\w.-])(?<!\d/)(?:\d{1,4}(?:[ ](?:bis|ter))?,?[ ](?:rue|avenue|boulevard|chemin|impasse|allée|quai|place)[ ]"
+    r"(?<![\w.-])(?<!\b\d/)(?<!\d\d/)"
+    r"(?:\d{1,4}(?:[ ](?:bis|ter))?,?[ ](?:rue|avenue|boulevard|chemin|impasse|allée|quai|place)[ ]"
     rf"(?=[^\W\d_a-z]|d[eu]|l[ae'’])(?:{_WORD}[ ]?){{1,6}}"
     rf"|(?:rue|avenue|boulevard|chemin|impasse|allée|place)[ ](?:{_WORD}[ ]?){{1,6}}[,\n |]{{1,3}}\d{{5}}[ ]{_WORD})"
 )

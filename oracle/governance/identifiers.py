@@ -74,7 +74,8 @@ def luhn(digits: str) -> bool:
     return sum(sum(divmod(2 * int(d), 10)) if i % 2 else int(d) for i, d in enumerate(reversed(digits))) % 10 == 0
 
 
-AHEAD = r"(?<![0-9A-Za-z])(?<!\d[.,:/+-])"
+AHEAD = r"(?<![0-9A-Za-z])(?<!\d[.,:+-])(?<!\b\d/)(?<!\d\d/)"
+"""Not within a date, a time, a fraction; but behind the `v1/` of an address."""
 BEHIND = r"(?![0-9A-Za-z]|[.,:/-]\d)"
 EXTENSION = r"(?:[ ]?(?:x|ext\.?|#)[ ]?\d{1,6})?"
 OPENED = r"(?<![0-9A-Za-z])"

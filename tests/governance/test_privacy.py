@@ -69,6 +69,7 @@ PERSONAL = (
     ("839 Montoya Brooks Apt. 062, Lake Susanmouth, VT 66863", "[address]"),
     ("P.O. Box 1234", "[address]"),
     ("19 Williams Stream, Stanleyhaven, WS04 8ZJ", "[address]"),
+    ("GET /v1/0991-441211/x", "GET /v1/[phone]/x"),
     ("4639-2701-3628-6945/(07).5646.2787", "[card]/[phone]"),
     ("/v1/%E7%BE%A4%E9%A6%AC%E7%9C%8C%E6%A8%AA%E6%B5%9C%E5%B8%8221%E4%B8%81%E7%9B%AE/x", "/v1/[address]/x"),
 )

@@ -113,8 +113,9 @@ def through_http(client: httpx.Client, world: World, names: Sequence[str], texts
         if at % 10 == 0:
             again = client.post("/v1/predict", json=card, headers=who)
             assert again.json()["prediction_id"] == told.json()["prediction_id"]
-        small = {"course": "X", "off": card["off"], "race_id": name, "runners": [{"horse": "A"}, {"horse": "B"}]}
-        assert client.post("/v1/predict", json=small).status_code == (422 if certain(name) else 200)
+        if certain(name):  # an id of bare digits is an id: docs/privacy.md
+            small = {"course": "X", "off": card["off"], "race_id": name, "runners": [{"horse": "A"}, {"horse": "B"}]}
+            assert client.post("/v1/predict", json=small).status_code == 422
     event = {"kind": "view", "at": "2025-06-01T15:31:07+08:00", "prediction_id": first}
     for some in texts:
         quoted = [urllib.parse.quote(name, safe="") for name in some]
@@ -274,7 +275,7 @@ def test_a_thousand_identifiers_through_every_door_leave_no_trace(
         process.close()
     printed = capfd.readouterr()
 
-    assert len({p.user for p in kept}) == COUNT + 1
+    assert len({p.user for p in kept}) == COUNT
     assert len(posted) > 0
     assert logged.stat().st_size > 100 * COUNT
     previous = GENESIS
