@@ -187,6 +187,7 @@ def peak(races):
     return top
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_races():
     list(simulate(50, seed=3))  # what is loaded once is not the world's
     assert peak(2400) < 1.25 * peak(800)

@@ -41,6 +41,7 @@ def test_it_writes_a_dataset_and_the_truth_and_reports_both_in_one_document(out)
     assert len(pd.read_parquet(out)) == len(rows)
 
 
+@pytest.mark.slow
 def test_it_will_not_mix_two_worlds(out):
     if not out.exists():
         assert oracle("simulate", "--races", 20, "--out", out).returncode == 0

@@ -26,6 +26,7 @@ def test_the_planned_number_of_races_has_the_planned_power(mean: float, sd: floa
     assert size.detectable(size.races) == pytest.approx(effect, rel=0.05)
 
 
+@pytest.mark.slow
 @given(st.floats(0.0, 0.99), st.floats(0.0, 0.99))
 def test_the_more_alike_two_versions_are_the_fewer_races_it_takes(first: float, second: float):
     low, high = sorted((first, second))
@@ -50,6 +51,7 @@ def test_a_test_that_cannot_end_is_refused_with_what_would_work():
     in_time(paired(ASKED, 0.95), 70, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rho", "races_per_day"), [(None, 3000), (0.5, 30), (0.95, 30), (0.99, 10), (0.995, 10)])
 def test_the_effect_that_a_refusal_offers_does_end_in_time(rho: float | None, races_per_day: float):
     def size(effect: float) -> Size:

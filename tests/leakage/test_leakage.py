@@ -58,6 +58,7 @@ def test_the_same_columns_made_of_earlier_races_alone_are_silent() -> None:
     assert scan(planted.honest(races).items(), convene(races, matrix), LeakPolicy()).suspects == ()
 
 
+@pytest.mark.slow
 def test_the_shipped_features_are_silent_with_odds_and_without() -> None:
     table = extra.table(frame())
     assert leakscan(table, LeakPolicy(), 7).scan.suspects == ()
@@ -67,6 +68,7 @@ def test_the_shipped_features_are_silent_with_odds_and_without() -> None:
     assert found.suspects == ()
 
 
+@pytest.mark.slow
 def test_without_odds_the_plain_leaks_are_caught_and_a_price_of_ones_own_is_not() -> None:
     rows = frame().assign(my_price=frame()["odds"], my_time=frame()["time_s"], my_margin=frame()["beaten_lengths"])
     mean = rows.groupby("horse_id")["position"].transform(lambda p: p.expanding().mean())

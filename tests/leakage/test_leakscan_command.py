@@ -40,6 +40,7 @@ def rows(oracle_home: Path) -> pd.DataFrame:
     return found.assign(my_time=found["time_s"], my_weight=found["weight_kg"] * 2.0, note="fast")
 
 
+@pytest.mark.slow
 def test_an_ingested_dataset_is_silent(rows: pd.DataFrame, tmp_path: Path, told: Told) -> None:
     Dataset(str(tmp_path / "d")).append(world.results())
     code, document = told(tmp_path / "d")

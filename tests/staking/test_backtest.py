@@ -52,6 +52,7 @@ def test_kelly_grows_where_the_edge_is_and_a_fraction_grows_slower_and_falls_les
     assert quarter.growth / full.growth == pytest.approx(0.4375, abs=0.12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("insight", [0.6, 0.8, 1.6, 2.5])
 def test_who_only_believes_to_know_better_than_fair_prices_shows_no_profit(insight):
     for plan in (Flat(), FractionalKelly(0.25)):

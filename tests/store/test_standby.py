@@ -137,6 +137,7 @@ def test_a_repeated_request_gets_the_answer_that_was_given_before_and_during_an_
     assert house.kept() == {"pb": "before", "pd": "during", "pn": "new 0"}
 
 
+@pytest.mark.slow
 def test_load_that_never_rests_is_brought_in_in_order_and_the_store_takes_over_again(house: House):
     """While the journal is read out, answers go on to its end; none falls between the two."""
     commit = house.writer()

@@ -87,6 +87,7 @@ def told(values: list[float]) -> list[Told]:
     return found
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1, 1, allow_nan=False), max_size=14))
 def test_a_proposal_holds_one_member_and_all_of_its_hyperparameters_within_their_ranges(values: list[float]) -> None:
     point = propose("member", SMALL, told(values), 3)
