@@ -86,9 +86,9 @@ def _lines(where: str) -> list[tuple[str, bytes]]:
 
 
 def _client() -> Any:
-    import boto3  # half a second, for those who anchor in a bucket
+    from oracle.artifacts.bucket import client  # boto3 takes half a second, for those who anchor in a bucket
 
-    return boto3.client("s3")
+    return client()
 
 
 def _errors() -> tuple[type[Exception], ...]:
