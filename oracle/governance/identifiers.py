@@ -76,7 +76,7 @@ def luhn(digits: str) -> bool:
 
 AHEAD = r"(?<![0-9A-Za-z])(?<!\d[.,:+-])(?<!\b\d/)(?<!\d\d/)"
 """Not within a date, a time, a fraction; but behind the `v1/` of an address."""
-BEHIND = r"(?![0-9A-Za-z]|[.,:/-]\d)"
+BEHIND = r"(?![0-9A-Za-z]|[.,:-]\d|/\d{1,2}(?!\d))"
 EXTENSION = r"(?:[ ]?(?:x|ext\.?|#)[ ]?\d{1,6})?"
 OPENED = r"(?<![0-9A-Za-z])"
 """A plus or a bracket begins a number, whatever stands before it."""

@@ -29,8 +29,7 @@ from oracle.errors import BadInput
 from oracle.governance import logs
 from oracle.governance.audit import GENESIS, digest
 from oracle.governance.privacy import certain
-from oracle.serving.caller import Tokens
-from oracle.serving.door import Door
+from oracle.serving.door import Door, Guard
 from oracle.serving.replicas import GatewayProcess
 from oracle.serving.wiring import GatewayArgs, wire, with_key
 from oracle.settings import AlertSettings, Settings
@@ -121,8 +120,10 @@ def through_http(client: httpx.Client, world: World, names: Sequence[str], texts
         quoted = [urllib.parse.quote(name, safe="") for name in some]
         body = as_body(world.card)
         assert client.post(f"/v1/predict?{'=&'.join(quoted[:10])}=1", content=body).status_code == 422
-        assert client.get(f"/v1/predictions/{quoted[0]}?{'=x&'.join(quoted)}").status_code in (404, 422)
-        assert client.get(f"/v1/{'/x/'.join(quoted)}", headers={"x-user-id": quoted[0]}).status_code == 404
+        assert client.get(f"/v1/predictions/{quoted[0]}?{'=x&'.join(quoted[:8])}").status_code in (404, 422)
+        assert client.get(f"/v1/races/{quoted[0]}/lineage?at={quoted[1]}").status_code in (404, 422)
+        for name in quoted:
+            assert client.get(f"/v1/{name}/of/{name}", headers={"authorization": f"Bearer {name}"}).status_code == 404
         assert client.post("/v1/predict", content="; ".join(some).encode(), headers=JSON).status_code == 422
         wrong = json.loads(body) | dict.fromkeys(some, 1) | {"distance_m": some[0], "going": some[1]}
         assert client.post("/v1/predict", json=wrong).status_code == 422
@@ -230,7 +231,7 @@ class _Failing:
 
 
 def through_failures(tally: Any, texts: Sequence[str]) -> None:
-    broken = Door(None, _Failing(tally), tokens=Tokens(), pseudonym=str, max_body_bytes=10_000)  # type: ignore[arg-type]
+    broken = Door(None, _Failing(tally), guard=Guard(), pseudonym=str, max_body_bytes=10_000)  # type: ignore[arg-type]
     with served(broken) as client:
         for text in texts:
             assert client.post("/v1/predict", content=text.encode(), headers=JSON).status_code == 500
@@ -261,6 +262,8 @@ def test_a_thousand_identifiers_through_every_door_leave_no_trace(
     home, mlflow = tmp_path / "home", fresh_home(tmp_path_factory)
     home.mkdir()
     wiring = with_key(wire(GatewayArgs(home=home, tracking_uri=f"sqlite:///{world.home / 'mlflow.db'}")))
+    serving = wiring.settings.serving.model_copy(update={"auth": "off"})
+    wiring = replace(wiring, settings=wiring.settings.model_copy(update={"serving": serving}))
     process = GatewayProcess(wiring, {}, cause=lambda _: "error", export=lambda _: None)
     posted: list[Message] = []
     try:
