@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import secrets
 import sys
 from collections import Counter
@@ -58,6 +57,7 @@ def erase(
     The user's name is neither kept nor logged: the audit trail says that somebody was erased, when and by whom.
     """
     from oracle import store
+    from oracle.registry.authority import actor_of
     from oracle.serving.wiring import SPOOL, known_key
 
     name = sys.stdin.readline().strip() if user == "-" else user.strip()
@@ -68,7 +68,7 @@ def erase(
     pseudonyms = _pseudonyms(name, known_key(settings), key_file or ())
     kept = store.open(settings)
     try:
-        done = _erase(kept, _actor(settings, kept), pseudonyms, reason)
+        done = _erase(kept, actor_of(settings, kept), pseudonyms, reason)
     finally:
         kept.close()
     emit(asdict(done) | {"keys": len(pseudonyms), "stays": STAYS}, json=json, text=lambda: _erased(done))
@@ -102,13 +102,6 @@ def _pseudonyms(name: str, key: bytes, files: tuple[Path, ...] | list[Path]) -> 
             raise BadInput("there is no such key", value=file, allowed="a file as pseudonym.key is")
         keys.append(key_of(file.read_bytes().strip()))
     return {pseudonym(name, each) for each in keys}
-
-
-def _actor(settings: Settings, kept: Store) -> Actor:
-    from oracle.governance.roles import ROLES, Actor
-
-    name = settings.governance.actor or getpass.getuser()
-    return Actor(name, kept.people.roles(name) if kept.people.anybody() else frozenset(ROLES))
 
 
 def _erase(kept: Store, actor: Actor, pseudonyms: set[str], reason: str) -> Erased:
