@@ -140,3 +140,6 @@ class Unopened(Refused):
 
 class Unavailable(OracleError):
     """A part outside this process (tracking server, registry, cluster) did not answer. Exit code 1."""
+
+    passing = False
+    """Whether it is known that the same may work a moment later."""

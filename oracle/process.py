@@ -1,4 +1,4 @@
-"""What a process settles before heavy libraries start: how threads wait, who is told of our use, how many cores.
+"""What a process settles before heavy libraries start: how threads wait, who is told of our use, what logs may hold.
 
 Only edges call it (command line, jobs, serving); nothing happens on import.
 """
@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from oracle.governance import logs
+
 SWITCHES: tuple[tuple[str, str], ...] = (
     ("OMP_WAIT_POLICY", "PASSIVE"),  # spinning threads cost seven times the CPU when the machine is shared
     ("RAY_USAGE_STATS_ENABLED", "0"),
@@ -19,7 +21,11 @@ SWITCHES: tuple[tuple[str, str], ...] = (
 
 
 def settle() -> None:
-    """Set the switches that libraries read from the environment when they load; what the user has set stays."""
+    """Set the switches that libraries read from the environment when they load, and mask personal data in logs.
+
+    What the user has set stays.
+    """
+    logs.install()
     for name, value in SWITCHES:
         os.environ.setdefault(name, value)
     if not os.access(Path(__file__).parent, os.W_OK):

@@ -126,7 +126,8 @@ def post(port: int, contestant: Contestant) -> tuple[int, bytes]:
     message = contestant.message
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("POST", message.path, message.body.encode(), {"Content-Type": "application/json"})
+        more = dict(line.split(": ", 1) for line in message.headers.splitlines())
+        connection.request("POST", message.path, message.body.encode(), {"Content-Type": "application/json", **more})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

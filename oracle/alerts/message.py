@@ -24,8 +24,14 @@ AlertKind = Literal[
     "promoted",
     "rolled_back",
     "monitor_failed",
+    "store_away",
+    "store_back",
+    "artifacts_away",
+    "artifacts_back",
     "test",
 ]
+Part = Literal["store", "artifacts"]
+"""What serving can lose and go on without."""
 Severity = Literal["info", "warning", "critical"]
 
 
@@ -173,6 +179,36 @@ def monitor_failed(where: str, why: str, at: dt.datetime, repeat_hours: float) -
     """
     period = int(at.timestamp() // (3600.0 * repeat_hours))
     return message("monitor_failed", "critical", f"the monitor failed: {where}: {why}", at, where, period, why=why)
+
+
+AWAY: Mapping[Part, tuple[AlertKind, AlertKind, str, str]] = {
+    "store": ("store_away", "store_back", "our store", "answers go on and wait on this machine"),
+    "artifacts": ("artifacts_away", "artifacts_back", "the registry with its artifacts", "what serves goes on"),
+}
+
+
+def away(part: Part, where: str, why: str, since: dt.datetime) -> Message:
+    """Return the alarm that something serving needs does not answer.
+
+    Args:
+        part: What.
+        where: The machine that misses it: each tells its own.
+        why: What was met with.
+        since: When it was noticed; two outages of one part differ by it.
+    """
+    kind, _, name, meanwhile = AWAY[part]
+    title = f"{name} does not answer on {where}; {meanwhile}: {why}"
+    document = {"part": part, "machine": where, "since": since.isoformat(), "why": why}
+    return message(kind, "critical", title, since, where, since.isoformat(), **document)
+
+
+def back(part: Part, where: str, since: dt.datetime, at: dt.datetime) -> Message:
+    """Return the news that it answers again, and that nothing is to be done."""
+    _, kind, name, _ = AWAY[part]
+    seconds = round((at - since).total_seconds(), 1)
+    title = f"{name} answers again on {where}, after {seconds:g} s"
+    document = {"part": part, "machine": where, "since": since.isoformat(), "seconds": seconds}
+    return message(kind, "info", title, at, where, since.isoformat(), **document)
 
 
 def trial(at: dt.datetime) -> Message:

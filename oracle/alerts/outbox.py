@@ -62,7 +62,7 @@ class Outbox:
             post: What delivers, by default an HTTP request.
         """
         self._store, self._settings = store, settings
-        self._post = post or self._over_http
+        self._post = post or over_http(settings)
         self.said: list[Message] = []
         """The alerts that were new here, in order."""
 
@@ -72,7 +72,7 @@ class Outbox:
         Raises:
             Unavailable: the store did not answer.
         """
-        new = [m for m in messages if self._store.alerts.add(_kept(m), self._settings.webhooks)]
+        new = [m for m in messages if self._store.alerts.add(kept(m), self._settings.webhooks)]
         for each in new:
             LOG.log(LEVELS[each.severity], "%s: %s", each.kind, each.title)
         self.said += new
@@ -150,12 +150,15 @@ class Outbox:
                     count += 1
         return count
 
-    def _over_http(self, address: str, told: Message, now: dt.datetime) -> str | None:
-        secret = self._settings.secret.get_secret_value() if self._settings.secret else ""
-        return Webhook(address, secret, self._settings.timeout_seconds).post(told, now)
+
+def over_http(settings: AlertSettings) -> Post:
+    """Return what delivers alerts as signed HTTP requests."""
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    return lambda address, told, now: Webhook(address, secret, settings.timeout_seconds).post(told, now)
 
 
-def _kept(told: Message) -> Alert:
+def kept(told: Message) -> Alert:
+    """Return an alert as our store keeps it."""
     return Alert(
         alert_id=told.alert_id,
         at=told.at,

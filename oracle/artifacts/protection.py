@@ -148,7 +148,7 @@ def _settings(bucket: str, wanted: Wanted) -> list[_Setting]:
             "NoSuchBucketPolicy",
             lambda now: _tls_only(now, bucket),
             lambda new: {"Policy": json.dumps(new)},
-            lambda now: f"{len(_statements(now))} statements in the policy",
+            lambda now: f"statements of the policy: {', '.join(str(s.get('Sid', '-')) for s in _statements(now))}",
             _is_policy,
         ),
         _Setting(

@@ -25,6 +25,7 @@ from oracle.cli.monitor import monitor
 from oracle.cli.people import people
 from oracle.cli.predict import predict
 from oracle.cli.predictions import predictions
+from oracle.cli.privacy import privacy
 from oracle.cli.replay import replay
 from oracle.cli.results import results
 from oracle.cli.retrain import retrain
@@ -55,7 +56,10 @@ for command in (
     *(card, predict, explain, serve, monitor, replay, up, down),
 ):
     app.command()(command)
-for group in (model, people, tokens, audit, artifacts, store, ab, drift, results, predictions, retrain, alerts):
+for group in (
+    *(ab, drift, results, predictions, retrain, alerts),
+    *(model, people, tokens, privacy, audit, artifacts, store),
+):
     app.add_typer(group)
 
 

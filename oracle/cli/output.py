@@ -19,6 +19,8 @@ import typer
 from tqdm import tqdm
 
 from oracle.errors import OracleError
+from oracle.governance.logs import masked_lines
+from oracle.governance.privacy import mask
 
 T = TypeVar("T")
 
@@ -127,5 +129,5 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _stopped(json=json)
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, it ends here with exit code 1
-        traceback.print_exc()
-        return _fail(OracleError(f"unexpected {type(error).__name__}: {error}"), json=json)
+        sys.stderr.write(masked_lines(traceback.format_exc()))  # of a job, this is a log
+        return _fail(OracleError(f"unexpected {type(error).__name__}: {mask(str(error))}"), json=json)

@@ -7,13 +7,18 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tqdm import tqdm
 
 from oracle.cli.output import Json, emit
+from oracle.errors import Unavailable
 from oracle.settings import Settings
+
+if TYPE_CHECKING:
+    from oracle.serving.registered import Registered
+    from oracle.serving.version import Target
 
 STEPS = 3
 
@@ -42,7 +47,7 @@ def serve(
     from oracle.serving.ingress import Ingress, clear, prepare
     from oracle.serving.place import Place, claim
     from oracle.serving.registered import Registered
-    from oracle.serving.wiring import GatewayArgs, check_place, ray_environment, wire
+    from oracle.serving.wiring import GatewayArgs, check_place, ray_environment, wire, with_key
 
     args = GatewayArgs(model_version=model_version, replicas=replicas)
     wiring = wire(args)
@@ -50,8 +55,7 @@ def serve(
     check_place(wiring.settings.serving, place.host)
     claim(place)
     _say(1, "finding the model in the registry")
-    found = Registered(wiring.settings).resolve(wiring.target)
-    name = f"{found.name} {found.label} (version {found.number})"
+    name = _wanted(Registered(wiring.settings, with_key(wiring).key), wiring.target)
     shown = "" if wiring.settings.serving.auth == "off" else ' -H "Authorization: Bearer $TOKEN"'
     _tell_of_tokens(wiring.settings)
     ingress = Ingress({}) if address else prepare(wiring.settings.serving.ingress, os.environ)
@@ -81,6 +85,19 @@ def serve(
         clear(ingress)
 
 
+def _wanted(registry: Registered, target: Target) -> str:
+    """Return the version that will answer, in words; where the registry is away, the one that stands in for it."""
+    try:
+        found = registry.resolve(target)
+    except Unavailable as error:
+        known = registry.known(target)
+        if known is None:
+            raise
+        sys.stderr.write(f"{error}\nthe version that answered here last stands in until it does\n")
+        return f"{known.name} {known.semver or known.version} (version {known.version})"
+    return f"{found.name} {found.label} (version {found.number})"
+
+
 def _tell_of_tokens(settings: Settings) -> None:
     """Say what there is to know of who may come in: nothing, where there is a token."""
     from oracle import store
@@ -89,7 +106,10 @@ def _tell_of_tokens(settings: Settings) -> None:
     if settings.serving.auth == "off":
         sys.stderr.write("serving.auth is off: whoever reaches this machine's loopback interface may use the API\n")
         return
-    kept = store.open(settings)
+    try:
+        kept = store.open(settings)
+    except Unavailable:  # those that serve say what that means for them
+        return
     try:
         if not FromStore(kept)().any_at(dt.datetime.now(dt.UTC).timestamp()):
             sys.stderr.write(

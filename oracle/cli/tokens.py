@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import secrets
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -27,14 +26,12 @@ tokens = typer.Typer(
 
 def _issuer() -> Issuer:
     from oracle import store
-    from oracle.governance.roles import ROLES, Actor
+    from oracle.registry.authority import actor_of
     from oracle.serving.issue import Issuer
 
     settings = load()
     kept = store.open(settings)
-    name = settings.governance.actor or getpass.getuser()
-    roles = kept.people.roles(name) if kept.people.anybody() else frozenset(ROLES)
-    return Issuer(kept, Actor(name, roles), dt.datetime.now(dt.UTC), secrets.token_hex)
+    return Issuer(kept, actor_of(settings, kept), dt.datetime.now(dt.UTC), secrets.token_hex)
 
 
 @tokens.command()

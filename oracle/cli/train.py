@@ -35,12 +35,11 @@ def train(
     """
     from oracle.cli.model.options import desk
     from oracle.cli.model.promote import promoted, text
-    from oracle.ensemble.recipe import read
+    from oracle.ensemble.recipe import SHIPPED, read
     from oracle.training import train as run  # here, so that `oracle --help` does not wait for LightGBM and MLflow
 
-    made_by = {} if recipe is None else {"recipe": read(recipe)}
     settings = load(seed=seed)
-    trained = run(data, settings, progress=bars, **made_by)
+    trained = run(data, settings, progress=bars, recipe=SHIPPED if recipe is None else read(recipe))
     document, told = trained.as_dict(), None
     if promote and settings.tracking.alias not in trained.version.aliases:
         with desk(settings) as own:

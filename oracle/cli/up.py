@@ -93,7 +93,7 @@ def _told(found: Up) -> str:
   first people    {found.people} (a file with a password each)
   logs            {found.logs}
 
-  . {found.environment}     then `oracle train`, `oracle models`, ... talk to it
+  . {found.environment}     then `oracle train`, `oracle model list`, ... talk to it
   oracle down               stops it"""
 
 

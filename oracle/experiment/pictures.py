@@ -20,7 +20,7 @@ CONTROL, TREATMENT, DECIDED = "#5b6770", "#1f77b4", "#b5542b"
 
 def confidence_over_time(verdict: Verdict, plan: Plan) -> str:
     """Return the confidence sequence of the difference in NDCG@3 at the end of each day, as SVG."""
-    figure, axes = _figure()
+    figure, axes = figure_of()
     steps, days = verdict.accuracy.sequence, np.array(verdict.accuracy.days)
     seen = np.isfinite(steps.estimate)
     wanted = plan.question.difference
@@ -34,12 +34,12 @@ def confidence_over_time(verdict: Verdict, plan: Plan) -> str:
     axes.axhline(wanted, color=DECIDED, linewidth=0.8, linestyle="--", label=f"wanted, {wanted:+.4f}")
     axes.set(xlabel="days since the first result", ylabel="NDCG@3, treatment - control")
     axes.legend(loc="upper right", frameon=False)
-    return _svg(figure, "sequence")
+    return svg_of(figure, "sequence")
 
 
 def decisive_races(seen: Observed) -> str:
     """Return how many races the treatment ranked better, worse and alike, by the size of the difference, as SVG."""
-    figure, axes = _figure()
+    figure, axes = figure_of()
     differences = seen.races.difference[seen.races.decisive]
     if differences.size:
         axes.hist(differences, bins=np.linspace(-1, 1, 81).tolist(), color=TREATMENT)
@@ -48,12 +48,12 @@ def decisive_races(seen: Observed) -> str:
     axes.axvline(0.0, color="black", linewidth=0.8)
     alike = len(seen.races) - differences.size
     axes.set(xlabel=f"NDCG@3, treatment - control ({alike:,} races alike are left out)", ylabel="races")
-    return _svg(figure, "decisive")
+    return svg_of(figure, "decisive")
 
 
 def latencies(seen: Observed) -> str:
     """Return the share of requests answered within a time, by arm, as SVG."""
-    figure, axes = _figure()
+    figure, axes = figure_of()
     for name, arm, colour in (("control", seen.control, CONTROL), ("treatment", seen.treatment, TREATMENT)):
         values = np.sort(arm.latencies_ms)
         if values.size:
@@ -63,10 +63,11 @@ def latencies(seen: Observed) -> str:
         axes.set_xscale("log")
         axes.legend(loc="lower right", frameon=False)
     axes.set(xlabel="milliseconds", ylabel="share of requests answered")
-    return _svg(figure, "latency")
+    return svg_of(figure, "latency")
 
 
-def _figure() -> tuple[Any, Axes]:
+def figure_of() -> tuple[Any, Axes]:
+    """Return an empty picture."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE, layout="constrained")
@@ -75,7 +76,7 @@ def _figure() -> tuple[Any, Axes]:
     return figure, axes
 
 
-def _svg(figure: Any, salt: str) -> str:
+def svg_of(figure: Any, salt: str) -> str:
     """Return the picture from its `<svg` on: without the prologue that only a file of its own may have.
 
     The salt makes its inner names its own on a page of several, and the same each time.

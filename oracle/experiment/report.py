@@ -13,7 +13,7 @@ from oracle.experiment.observed import Observed
 from oracle.experiment.plan import Plan
 from oracle.experiment.verdict import Verdict
 
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#222}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:.6em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}
 td.n{text-align:right;font-variant-numeric:tabular-nums}h1{font-size:1.4em}h2{font-size:1.1em;margin-top:1.6em}
 .decision{display:inline-block;padding:.2em .8em;border-radius:.3em;font-weight:600;color:#fff;background:#5b6770}
@@ -105,8 +105,8 @@ def page(plan: Plan, status: str, challenges: Sequence[Challenge], log: Sequence
         parts += _challenge(plan, each)
     if log:
         names = list(log[0])
-        parts += ["<h2>What was done</h2>", _table(names, [[str(row.get(name, "")) for name in names] for row in log])]
-    title = f"<title>{_e(plan.name)}</title><style>{_STYLE}</style>"
+        parts += ["<h2>What was done</h2>", table(names, [[str(row.get(name, "")) for name in names] for row in log])]
+    title = f"<title>{_e(plan.name)}</title><style>{STYLE}</style>"
     head = f'<!doctype html><html lang="en"><head><meta charset="utf-8">{title}</head>'
     return f"{head}<body>{''.join(parts)}</body></html>"
 
@@ -131,19 +131,20 @@ def _challenge(plan: Plan, each: Challenge) -> list[str]:
         f"<h2>{_e(each.arm)}: version {_e(each.version)}</h2>",
         f'<p><span class="decision {v.decision}">{_e(v.label)}</span></p>',
         "<ul>" + "".join(f"<li>{_e(cause)}</li>" for cause in v.causes) + "</ul>",
-        _table(["accuracy", ""], [list(pair) for pair in numbers]),
+        table(["accuracy", ""], [list(pair) for pair in numbers]),
         pictures.confidence_over_time(v, plan),
         "<h2>Decisive races</h2>",
         pictures.decisive_races(each.seen),
         "<h2>Health</h2>",
-        _table(["check", "state", "cause"], [[f.name, f.state, f.cause] for f in v.health]),
+        table(["check", "state", "cause"], [[f.name, f.state, f.cause] for f in v.health]),
         "<h2>Latency</h2>",
         pictures.latencies(each.seen),
-        *(["<h2>Users</h2>", _table(["metric", "treatment against control"], arms)] if arms else []),
+        *(["<h2>Users</h2>", table(["metric", "treatment against control"], arms)] if arms else []),
     ]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of a page, every value escaped."""
     top = "".join(f"<th>{_e(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{_e(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{top}</tr>{body}</table>"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from oracle.governance import lineage
-from oracle.governance.approval import Promotion
+from oracle.governance.approval import Promotion, Request, Ruling
 from oracle.registry import acts
 from oracle.registry.subject import subject_of
 from oracle.registry.versions import ModelVersion
 from oracle.registry.world import has_served
-from oracle.store import Store
+from oracle.store import Experiment
 from oracle.tracking.connection import Tracking
 
 
@@ -43,13 +43,25 @@ def row(tracking: Tracking, version: ModelVersion, told: Sequence[Promotion]) ->
     }
 
 
-def of_version(tracking: Tracking, store: Store, version: ModelVersion) -> dict[str, Any]:
+def of_version(
+    tracking: Tracking,
+    version: ModelVersion,
+    told: Sequence[Promotion],
+    asked: Sequence[tuple[Request, Sequence[Ruling]]],
+    tests: Sequence[Experiment],
+) -> dict[str, Any]:
     """Return a version with its run's metrics, its requests, what was said to them, and when it was in service.
 
+    Args:
+        tracking: The registry.
+        version: The version.
+        told: The promotions of the model, the first first.
+        asked: The requests for the version, each with what was said to it.
+        tests: The experiments there were.
+
     Raises:
-        Unavailable: registry or store did not answer.
+        Unavailable: the registry did not answer.
     """
-    told = store.promotions.all(version.name)
     subject, facts = subject_of(tracking, version), version.facts
     return {
         **row(tracking, version, told),
@@ -57,10 +69,7 @@ def of_version(tracking: Tracking, store: Store, version: ModelVersion) -> dict[
         "families": sorted(facts.families) if facts else None,
         "aggregation": facts.aggregation if facts else None,
         "metrics": dict(subject.metrics) or dict(version.metrics),
-        "requests": [
-            lineage.of_request(request, store.approvals.rulings(request.request_id))
-            for request in store.approvals.of_version(version.name, version.number)
-        ],
+        "requests": [lineage.of_request(request, rulings) for request, rulings in asked],
         "in_service": [
             lineage.of_promotion(each, told[at + 1].at if at + 1 < len(told) else None)
             for at, each in enumerate(told)
@@ -68,7 +77,7 @@ def of_version(tracking: Tracking, store: Store, version: ModelVersion) -> dict[
         ],
         "experiments": [
             {"name": e.name, "status": e.status, "control": e.control, "treatments": list(e.treatments)}
-            for e in store.experiments.all()
+            for e in tests
             if str(version.number) in (e.control, *e.treatments)
         ],
     }

@@ -29,6 +29,7 @@ from oracle.registry.versions import (
     versions,
 )
 from oracle.tracking.connection import Tracking, reaching
+from oracle.tracking.patience import outlast
 
 
 def register(
@@ -98,7 +99,7 @@ def _create(tracking: Tracking, package: Path, example: RaceCard, run_id: str, t
             meta = Model(artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id)
             meta.model_id = logged.model_id
             mlmodel.write(folder, package, example, meta)
-            client.log_model_artifacts(logged.model_id, str(folder))
+            outlast(tracking.uri, lambda: client.log_model_artifacts(logged.model_id, str(folder)))
         except BaseException:
             client.finalize_logged_model(logged.model_id, "FAILED")
             raise

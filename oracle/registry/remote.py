@@ -7,7 +7,7 @@ to the server). What the server refuses is raised here as the same error that an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -156,18 +156,22 @@ class RemoteAuthority:
         told = self.remote.tell("requests")
         return [(_value(Request, each["request"]), _value(list[Ruling], each["rulings"])) for each in told]
 
+    def people(self) -> list[Grant]:
+        """Return the grant that counts for each name."""
+        return _value(list[Grant], self.remote.tell("people"))
+
+    def person(self, name: str, roles: Sequence[Role], password: str | None = None) -> tuple[Grant, str | None]:
+        """Let somebody hold these roles and no others, and give them an account where they have none.
+
+        Returns:
+            The grant, and the password where the server made one up.
+        """
+        answer = self.remote.act("people", {"name": name, "roles": list(roles), "password": password})
+        return _value(Grant, answer["done"]), answer["password"]
+
     def promotions(self) -> list[Promotion]:
         """Return the promotions of the model, the first first."""
         return _value(list[Promotion], self.remote.tell("promotions"))
-
-    def people(self) -> list[Grant]:
-        """Return who holds which roles."""
-        return _value(list[Grant], self.remote.tell("people"))
-
-    def person(self, name: str, roles: tuple[Role, ...], password: str | None = None) -> tuple[Grant, str | None]:
-        """Let somebody hold these roles and no others; return the grant, and the password where the server made one."""
-        answer = self.remote.act("people", {"name": name, "roles": list(roles), "password": password})
-        return _value(Grant, answer["done"]), answer["password"]
 
     def audit(self, after: int = 0) -> Iterator[Link]:
         """Yield the links of the audit trail behind a position, the first first."""

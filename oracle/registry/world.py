@@ -75,9 +75,9 @@ class World:
             NeverServed: none was, or nobody knows.
         """
         for promotion in reversed(told):
-            if promotion.version == self.number and promotion.replaced is not None:
-                return promotion.replaced
-        served = [v for v in self.known if _tagged(v) and v.number != self.number]
+            if promotion.version != self.number:
+                return promotion.version
+        served = [v for v in self.known if has_served(v, told) and v.number != self.number]
         if served:
             return served[-1].number
         raise NeverServed(
@@ -103,9 +103,11 @@ def require_served(version: ModelVersion, told: list[Promotion]) -> None:
 
 
 def has_served(version: ModelVersion, told: list[Promotion]) -> bool:
-    """Return whether a version was ever in service."""
-    return any(version.number in (each.version, each.replaced) for each in told) or _tagged(version)
+    """Return whether a version was ever let into service: by the record, or by its tag where it is older than that.
 
-
-def _tagged(version: ModelVersion) -> bool:
-    return (version.reason or "").endswith(TOOK) or version.lifecycle == PRODUCTION
+    One that somebody put there outside of the authority was not.
+    """
+    if any(version.number == each.version for each in told):
+        return True
+    tagged = (version.reason or "").endswith(TOOK) or version.lifecycle == PRODUCTION
+    return tagged and (not told or version.created < told[0].at)

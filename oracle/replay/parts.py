@@ -78,14 +78,17 @@ def history_before(frame: pd.DataFrame, first: dt.date, home: Path) -> Path:
     return before
 
 
-def first_model(before: Path, own: Settings, recipe: Recipe, progress: Progress) -> int:
-    """Return the number of the first version, trained and registered where there is none yet."""
+def first_model(before: Path, own: Settings, recipe: Recipe, progress: Progress, first: dt.date) -> int:
+    """Return the number of the first version, trained and registered where there is none; it serves from `first` on."""
     from oracle.registry.versions import versions
     from oracle.tracking.connection import connect
     from oracle.training import train
 
     there = versions(connect(own))
-    return there[0].number if there else train(str(before), own, progress=progress, recipe=recipe).version.number
+    if there:
+        return there[0].number
+    begins = dt.datetime.combine(first, dt.time(), dt.UTC)
+    return train(str(before), own, progress=progress, recipe=recipe, now=begins).version.number
 
 
 class Server:

@@ -101,7 +101,7 @@ def replay(wanted: Wanted, progress: Progress, tend: Tend = Maintained) -> Repla
     if not races:
         raise BadInput("no race lies in that stretch", value=f"{wanted.first} to {wanted.last}")
     with clockwork.spent("first training"):
-        version = parts.first_model(before, own, wanted.recipe, progress)
+        version = parts.first_model(before, own, wanted.recipe, progress, wanted.first)
     kept.first_version = str(version)
     kept.write()
     store = stores.open(own)

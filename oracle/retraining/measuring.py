@@ -150,7 +150,7 @@ def _pool(
     """Return what both did on the races from a date on, asked from one pool."""
     later = history.matrix.dates >= np.datetime64(first)
     sides = [
-        _Said.of(model, as_asked(matrix.matrix.take(later), pool), evaluation)
+        Said.of(model, as_asked(matrix.matrix.take(later), pool), evaluation)
         for model, matrix in ((production, its), (candidate, history))
     ]
     races = history.matrix.take(later)
@@ -180,7 +180,7 @@ def _pool(
 
 
 @dataclass(frozen=True, eq=False)
-class _Said:
+class Said:
     """What one version said of some races."""
 
     win: Floats
@@ -192,7 +192,8 @@ class _Said:
     loss: Floats
 
     @classmethod
-    def of(cls, model: RaceModel, races: RaceMatrix, evaluation: EvaluationPolicy) -> _Said:
+    def of(cls, model: RaceModel, races: RaceMatrix, evaluation: EvaluationPolicy) -> Said:
+        """Return what a model says of some races."""
         score, win, priced = model.priced(races)
         gain, won = gains(races.position, races.offsets, evaluation), winners(races.position, races.offsets, evaluation)
         ndcg, loss = metrics.ndcg(score, gain, races.offsets, RANKS), metrics.log_loss(win, won, races.offsets)

@@ -50,7 +50,7 @@ def approval(work: Work) -> Outcome:
         except Superseded as error:
             return Over("superseded", str(error), {"error": error.as_dict()})
         except GatesRefuse as error:
-            return Over("rejected", f"gates: {'; '.join(error.verdict.causes)}", {"error": error.as_dict()})
+            return Over("rejected", error.what, {"error": error.as_dict()})
     work.mark("approval.asked")
     ruling = _decided(work.context.store, request)
     if ruling is None and work.now >= request.expires:

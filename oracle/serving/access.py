@@ -7,7 +7,6 @@ end, and not for ever.
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Callable
 
@@ -18,10 +17,6 @@ from oracle.store import Store
 EVERY = 1.0
 """Seconds between two looks at the store's tokens."""
 FIRST_TOKEN = "oracle tokens create NAME --scope predict"
-
-
-def _now() -> float:
-    return dt.datetime.now(dt.UTC).timestamp()
 
 
 class Unauthorised(BadInput):
@@ -76,7 +71,7 @@ class Access:
         *,
         stale_seconds: float = 86_400.0,
         peers: Callable[[], int] = lambda: 1,
-        now: Callable[[], float] = _now,
+        now: Callable[[], float] = time.time,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read, self._peers, self._now, self._seconds = read, peers, now, seconds

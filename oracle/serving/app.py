@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import ray
 from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import Application
@@ -69,7 +70,7 @@ class Replica:
 
 def _host() -> str | None:
     """Return the address that this Serve listens on; None where there is no Serve (yet)."""
-    client = _get_global_client(raise_if_no_controller_running=False)
+    client = _get_global_client(raise_if_no_controller_running=False) if ray.is_initialized() else None
     return None if client is None else str(client.http_config.host)
 
 
@@ -134,6 +135,8 @@ def application(args: GatewayArgs, challenger: serve.Deployment = CHALLENGER) ->
     """
     wiring = with_key(wire(GatewayArgs.model_validate(args)))
     serving = wiring.settings.serving
+    if (host := _host()) is not None:  # here it is said at once; each replica looks again
+        check_place(serving, host)
     arms = {arm: challenger.options(name=arm).bind(wiring, arm) for arm in arm_names(serving.challengers)}
     members = {name: MEMBER.options(name=f"member-{name}").bind(wiring, name) for name in _members(wiring)}
     bound: Application = GATEWAY.options(num_replicas=serving.replicas).bind(wiring, arms, members)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from oracle.experiment.assignment import MOST_KEY
 from oracle.serving.body import MalformedCard, Problem
 
 LONGEST_USER = 128
@@ -26,14 +27,15 @@ class Caller:
     """Pseudonym."""
     request_id: str | None = None
 
-    def prediction_id(self, query: bytes, body: bytes) -> str | None:
+    def prediction_id(self, query: bytes, body: bytes, key: bytes = b"") -> str | None:
         """Return the id of the answer to this request, 32 hex digits; None where the request has no id.
 
-        The same id with another body or query is another request.
+        The same id with another body or query is another request. The key keeps whoever reads the id from guessing what
+        was masked in the request.
         """
         if self.request_id is None:
             return None
-        said = hashlib.blake2b(self.request_id.encode(), digest_size=16)
+        said = hashlib.blake2b(self.request_id.encode(), digest_size=16, key=key[:MOST_KEY])
         said.update(b"\0" + query + b"\0" + body)
         return said.hexdigest()
 

@@ -7,6 +7,7 @@ The handler is a plain function.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -86,13 +87,18 @@ class MalformedEvents(Malformed):
 WANTED = Wanted("list of events", "the events", DOCS, MalformedEvents, {})
 
 
-def take(body: bytes, store: Store, now: dt.datetime) -> EventsReceipt:
+def _certain() -> None:
+    return None
+
+
+def take(body: bytes, store: Store, now: dt.datetime, certain: Callable[[], None] = _certain) -> EventsReceipt:
     """Store the events in `body` and return what became of them.
 
     Args:
         body: An `EventsMessage` as UTF-8 JSON.
         store: Where events are kept; on return they are committed.
         now: The moment of receipt.
+        certain: Raises where a prediction that is not in the store may still come in: then nothing is called unknown.
 
     Raises:
         MalformedEvents: the body is not in the form of events, or one of them is dated in the future.
@@ -101,6 +107,8 @@ def take(body: bytes, store: Store, now: dt.datetime) -> EventsReceipt:
     message = read(body, EventsMessage, WANTED)
     _refuse_future(message, now)
     told = store.events.add([Event(**dict(event), received_at=now) for event in message.events])
+    if told.unknown:
+        certain()
     return EventsReceipt(new=told.new, same=told.same, unknown=told.unknown)
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from oracle.governance.privacy import certain
 from oracle.race import GOINGS, RaceType, Sex, Status, Surface
 
 MAX_TEXT = 120
@@ -117,8 +118,16 @@ def _day(value: object) -> dt.date:
     return day
 
 
-def _id(value: object) -> str:
+def _nobody(value: object) -> str:
+    """Take an id that names no person: what is kept under an id cannot be masked without losing it."""
     text = _code(value)
+    if certain(text):
+        raise refusal("personal_id", "looks like personal data, and ids are kept", "an id that names no person")
+    return text
+
+
+def _id(value: object) -> str:
+    text = _nobody(value)
     if len(text) > MAX_ID:
         raise refusal("text_too_long", f"has {len(text)} characters", f"text of 1 to {MAX_ID} characters")
     return text
@@ -174,6 +183,7 @@ def _whole(low: int, high: int, unit: str = "") -> BeforeValidator:
 
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=MAX_TEXT)]
 Code = Annotated[str, BeforeValidator(_code), Field(min_length=1, max_length=MAX_TEXT)]
+RaceId = Annotated[str, BeforeValidator(_nobody), Field(min_length=1, max_length=MAX_TEXT)]
 Country = Annotated[str, BeforeValidator(_country), Field(pattern="^[A-Z]{2}$")]
 Moment = Annotated[dt.datetime, BeforeValidator(_moment)]
 Flag = Annotated[bool, BeforeValidator(_flag)]

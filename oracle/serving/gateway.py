@@ -26,6 +26,7 @@ from oracle.serving.caller import NOBODY, Caller
 from oracle.serving.challenger import Reply
 from oracle.serving.clock import Clock
 from oracle.serving.exotics import exotics as combinations
+from oracle.serving.keeping import earlier, writer
 from oracle.serving.kit import Kit
 from oracle.serving.messages import ExplainedMessage, ModelMessage, PredictionMessage
 from oracle.serving.query import NOTHING_ASKED, Query
@@ -46,7 +47,7 @@ from oracle.serving.shadow import Shadow, Work
 from oracle.serving.slot import Loaded, Slot
 from oracle.serving.version import Source, Target
 from oracle.serving.wording import plain, with_reasons
-from oracle.store import GroupCommit, Scoring, Store
+from oracle.store import Away, Scoring, Store
 
 SHADOW_PATIENCE = 20.0
 """Times the usual time limit for a batch that nobody waits for."""
@@ -94,8 +95,10 @@ class Gateway:
         """Why the last `user_config` is not in force; None where it is."""
         self.trouble: OracleError | None = None
         """Why results and experiments are not looked at; None where they are."""
+        self.unfollowed: OracleError | None = None
+        """Why the alias is not followed; None where it is."""
         self.slot = Slot(source, store.results, now=now, warm=self.kit.warm)
-        self.commit = GroupCommit(store)
+        self.commit = writer(store, self.kit, _now)
         self._reported: dict[str, int] = {}
         self._cards: AnswerCache[Read] = AnswerCache(self.kit.cached)
         self._answers: AnswerCache[Answer] = AnswerCache(self.kit.cached)
@@ -232,7 +235,7 @@ class Gateway:
     def _asked(self, card: Read, caller: Caller, routing: InForce, raw: bytes) -> Asked:
         unit = caller.user or card.race
         arm = CONTROL if routing.experiment is None else assigned(routing, unit, self._position, arm_of)
-        name = caller.prediction_id(raw, card.body) or self._new_id()
+        name = caller.prediction_id(raw, card.body, self.kit.key) or self._new_id()
         return Asked(card, caller, unit, arm, routing, name)
 
     def _position(self, experiment: str, unit: str) -> float:
@@ -362,9 +365,19 @@ class Gateway:
             self.slot.catch_up()
 
     def prediction(self, prediction_id: str) -> str | None:
-        """Return an earlier answer as JSON, exactly as it was given, or None where there is none of that id."""
-        found = self.store.predictions.get(prediction_id)
-        return None if found is None else found.answer
+        """Return an earlier answer as JSON, exactly as it was given; see `oracle.serving.keeping.earlier`."""
+        return earlier(self.commit, self.store, prediction_id)
+
+    @property
+    def registry_away(self) -> Away | None:
+        """Since when the registry or its artifacts are away, and why; None where a source cannot say."""
+        found: Away | None = getattr(self.source, "away", None)
+        return found
+
+    @property
+    def registry_asked(self) -> bool:
+        """Whether that is known."""
+        return bool(getattr(self.source, "asked", True))
 
     @property
     def model(self) -> ModelMessage | None:

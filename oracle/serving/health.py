@@ -13,6 +13,7 @@ from oracle.errors import OracleError
 from oracle.experiment.assignment import CONTROL
 from oracle.serving.gateway import Gateway
 from oracle.serving.messages import ModelMessage
+from oracle.store import Away
 
 
 class _Message(BaseModel):
@@ -51,6 +52,15 @@ class FormMessage(_Message):
     waiting: int = Field(description="Results that need the next training: older than its last race.")
 
 
+class OutageMessage(_Message):
+    """Something outside that does not answer."""
+
+    part: Literal["store", "artifacts"]
+    since: dt.datetime = Field(description="When this replica noticed it, UTC.")
+    why: str
+    waiting: int = Field(description="Answers and scorings that wait on this machine for our store.")
+
+
 class BriefHealthMessage(_Message):
     """Whether cards are answered as they should be."""
 
@@ -65,6 +75,7 @@ class HealthMessage(BriefHealthMessage):
     model: ModelMessage | None = Field(description="The version that answers for the control; null without one.")
     loaded_at: dt.datetime | None = Field(description="When that version was loaded, UTC.")
     replica: str = Field(description="The process that says so: each has a health of its own.")
+    outages: tuple[OutageMessage, ...] = Field((), description="What is away; answers go on without it.")
     routing: RoutingMessage
     form: FormMessage | None = Field(description="Null where the model's form cannot be carried forward.")
 
@@ -100,6 +111,10 @@ def health_of(gateway: Gateway, access: str = "off") -> HealthMessage:
         model=gateway.model,
         loaded_at=None if loaded is None else loaded.loaded_at,
         replica=gateway.kit.replica,
+        outages=(
+            *_outage("store", gateway.commit.away, gateway.commit.standby.waiting if gateway.commit.standby else 0),
+            *_outage("artifacts", gateway.registry_away, 0),
+        ),
         routing=_routing(gateway),
         form=_form(gateway),
     )
@@ -121,12 +136,36 @@ def _reasons(gateway: Gateway) -> Iterator[str]:
         asking = gateway.kit.challengers[arm.name]
         if asking.breaker.state != "closed":
             yield f"{arm.name} is not asked for a while, the control answers: {asking.last_error}"
-    try:
-        gateway.store.check()
-    except OracleError as error:
-        yield str(error)
+    yield from _outages(gateway)
     if gateway.trouble is not None:
         yield f"results and experiments are not looked at: {gateway.trouble}"
+    if gateway.unfollowed is not None:
+        yield f"the alias is not followed: {gateway.unfollowed}"
+
+
+def _outages(gateway: Gateway) -> Iterator[str]:
+    away, standby = gateway.commit.away, gateway.commit.standby
+    if away is None:
+        try:
+            gateway.store.check(patience=None if standby is None else gateway.kit.patience)
+        except OracleError as error:
+            yield str(error)
+    else:
+        waiting = 0 if standby is None else standby.waiting
+        yield f"our store is away since {_moment(away)}, {waiting} rows wait on this machine: {away.why}"
+    if standby is not None and standby.refused:
+        yield f"{standby.refused} rows were not taken by our store: see *.refused in the spool folder under home"
+    missing = gateway.registry_away
+    if missing is not None:
+        yield f"the registry or its artifacts are away since {_moment(missing)}, what serves goes on: {missing.why}"
+
+
+def _moment(away: Away) -> str:
+    return f"{away.since:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _outage(part: Literal["store", "artifacts"], away: Away | None, rows: int) -> tuple[OutageMessage, ...]:
+    return () if away is None else (OutageMessage(part=part, since=away.since, why=away.why, waiting=rows),)
 
 
 def _routing(gateway: Gateway) -> RoutingMessage:

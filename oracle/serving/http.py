@@ -27,6 +27,7 @@ from oracle.serving.caller import read_caller
 from oracle.serving.gateway import Gateway
 from oracle.serving.health import CALLER, BriefHealthMessage, HealthCaller, HealthMessage, brief, health_of
 from oracle.serving.incoming import read_body
+from oracle.serving.keeping import all_in, need_store
 from oracle.serving.messages import CardMessage, ExplainedMessage, PredictionMessage, RefusalMessage
 from oracle.serving.query import PARAMETERS, read_query
 from oracle.serving.refusals import SEE_DOCS, NoSuchPrediction, refusal, refuse, unforeseen
@@ -69,6 +70,8 @@ def build(gateway: Gateway, *, max_body_bytes: int, policy: CheckPolicy | None =
         now=gateway.now,
         before=gateway.settled,
         after=gateway.catch_up,
+        ready=lambda: need_store(gateway.commit),
+        certain=lambda: all_in(gateway.commit),
     )
     lineage.routes(app, gateway.store)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

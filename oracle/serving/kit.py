@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from oracle.experiment.assignment import pseudonym
 from oracle.serving.answers import ENTRIES
@@ -11,6 +12,7 @@ from oracle.serving.challenger import Asking
 from oracle.serving.members import Members
 from oracle.serving.metrics import Tally
 from oracle.serving.shadow import ShadowPolicy
+from oracle.store.spool import MOST_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class Kit:
     """Have each version answer an invented race before it is in force."""
     cached: int = ENTRIES
     """Cards whose answers are kept for those who ask again."""
+
+    spool: Path | None = None
+    """Folder of the journals that take answers while our store is away; None: such cards get 503."""
+    spool_bytes: int = MOST_BYTES
+    patience: float = 1.0
+    """Seconds that an answer waits for our store before it goes there."""
 
     def pseudonym(self, user: str) -> str:
         """Return what stands for a user's name."""

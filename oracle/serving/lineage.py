@@ -133,7 +133,7 @@ def of_race(store: Store, race: str) -> LineageMessage:
         NoSuchRace: no answer to a card of it is kept.
         Unavailable: the store did not answer.
     """
-    kept = store.predictions.of_race(race, MOST)
+    kept = store.predictions.of_race(race, MOST) if "\0" not in race else []  # PostgreSQL knows no such text
     if not kept:
         raise NoSuchRace(
             "no answer to a card of that race is kept",

@@ -103,7 +103,7 @@ class CardMessage(_Message):
     prize: fields.Prize | None = Field(None, description="Prize money in thousands of local currency.")
     race_number: fields.RaceNumber | None = Field(None, description="Number of the race on its card.")
     race_name: fields.Text | None = Field(None, description="Name of the race.")
-    race_id: fields.Code | None = Field(None, description="Your id of the race; it comes back with the answer.")
+    race_id: fields.RaceId | None = Field(None, description="Your id of the race; it comes back with the answer.")
 
     @model_validator(mode="after")
     def _is_a_race(self) -> Self:

@@ -52,6 +52,8 @@ def routes(
     now: Callable[[], dt.datetime] = _now,
     before: Callable[[], Awaitable[None]] = _at_once,
     after: Callable[[], object] = _anybody,
+    ready: Callable[[], object] = _anybody,
+    certain: Callable[[], None] = _anybody,
 ) -> None:
     """Add `POST /v1/results` and `POST /v1/events` to an app that answers errors in the house's shape.
 
@@ -66,6 +68,8 @@ def routes(
         now: The clock, UTC.
         before: Awaited before results are taken.
         after: Done, on a worker thread, once they are: the form of this process moves on with the answer.
+        ready: Raises where the store is known to be away: the sender can repeat, and nothing is acknowledged till then.
+        certain: Raises where a prediction that is not in the store may still come in.
     """
     limit = RESULTS_CARDS * max_body_bytes
 
@@ -84,6 +88,7 @@ def routes(
         refuse comes back with its reason, race by race.
         """
         sent = await body(request, limit)
+        ready()
         await before()
         told = await run_in_threadpool(partial(results.take, sent, store, now(), policy))
         await run_in_threadpool(after)
@@ -100,7 +105,8 @@ def routes(
     async def tell_events(request: Request) -> Response:
         """Say what users did with their predictions; an event of an id that is known adds nothing."""
         sent = await body(request, limit)
-        told = await run_in_threadpool(partial(events.take, sent, store, now()))
+        ready()
+        told = await run_in_threadpool(partial(events.take, sent, store, now(), certain))
         return Response(told.model_dump_json(), media_type="application/json")
 
 

@@ -24,6 +24,10 @@ class NoSuchPrediction(BadInput):
     """No answer of that id was given."""
 
 
+class NoSuchRace(BadInput):
+    """No answer to a card of that race is kept."""
+
+
 class NoSuchAddress(BadInput):
     """There is no such address, or it does not answer that method."""
 
@@ -37,18 +41,14 @@ class TooSlow(BadInput):
     """The body did not arrive in time."""
 
 
-class NoSuchRace(BadInput):
-    """No answer to a card of that race is kept."""
-
-
 STATUS: tuple[tuple[type[OracleError], int], ...] = (
     (Malformed, 422),
-    (NoSuchRace, 404),
     (Unauthorised, 401),
     (Forbidden, 403),
     (RateLimited, 429),
     (NoSuchAddress, 404),
     (NoSuchPrediction, 404),
+    (NoSuchRace, 404),
     (TooLarge, 413),
     (AddressTooLong, 414),
     (HeadersTooLarge, 431),

@@ -7,13 +7,19 @@ replica that was started again has caught up with the stored results and experim
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from oracle import store
+from oracle.alerts.direct import Alarm
+from oracle.alerts.message import Part
+from oracle.errors import Unavailable
 from oracle.experiment import conduct
 from oracle.features.matrix import RaceMatrix
+from oracle.governance import logs
+from oracle.governance.access import Snapshot
 from oracle.race import RaceCard
 from oracle.ranking.races import Floats
 from oracle.serving import http, turned_away
@@ -22,18 +28,20 @@ from oracle.serving.challenger import Ask, Asking, Challenger, Fallback, Reply
 from oracle.serving.clock import Clock
 from oracle.serving.door import Door, Guard
 from oracle.serving.head import RequestLimits
+from oracle.serving.kept_tokens import KeptTokens
 from oracle.serving.kit import Kit
 from oracle.serving.members import AskMember, Member, Members
 from oracle.serving.metrics import Taken, Tally
+from oracle.serving.outages import Following, Outages
 from oracle.serving.registered import Registered
 from oracle.serving.routing import Routing, in_force
 from oracle.serving.shadow import REPLAYED, ShadowPolicy
 from oracle.serving.slot import Slot
-from oracle.serving.tending import Tasks, look, tend
+from oracle.serving.tending import Tasks, follow, look, tend
 from oracle.serving.turned_away import TurnedAway
 from oracle.serving.version import Target
 from oracle.serving.watch import Background, Watch
-from oracle.serving.wiring import Wiring, behind_haproxy, gateway
+from oracle.serving.wiring import SPOOL, Wiring, ask_briefly, behind_haproxy, gateway, opened
 from oracle.settings import EvaluationPolicy, ServingSettings
 from oracle.store import Store
 
@@ -68,6 +76,8 @@ class GatewayProcess:
         peers: Callable[[], int] = lambda: 1,
         tasks: Tasks | None = None,
     ) -> None:
+        logs.install()
+        ask_briefly()
         serving = wiring.settings.serving
         timeout = serving.treatment_timeout_ms / 1000
         tally = Tally()
@@ -80,11 +90,12 @@ class GatewayProcess:
             cached=serving.cached,
             warm=True,
             shadow=REPLAYED if serving.replay else ShadowPolicy(),
+            **_spooling(wiring),
         )
         clock = Clock(told=serving.replay)
         self.gateway = gateway(wiring, kit, clock)
         self._turned_away = TurnedAway(self.gateway.store.audit.append, replica=replica, now=_now)
-        self.guard = guard(serving, self.gateway.store, self._turned_away, peers)
+        self.guard = guard(serving, self.gateway.store, self._turned_away, peers, _copied(wiring))
         access = self.guard.access
         self.app = Door(
             http.build(self.gateway, max_body_bytes=serving.max_body_bytes, policy=wiring.settings.check),
@@ -95,10 +106,16 @@ class GatewayProcess:
             clock=clock,
         )
         tasks = tasks or _tasks(wiring.settings.evaluation)
-        watch = tend(self.gateway, tasks, clock, follow=serving.follow_seconds)
+        watch = tend(self.gateway, tasks, clock)
         look(self.gateway, watch)
+        outages = Outages(self.gateway, _alarms(wiring), _now)
+        registry = self.gateway.source
+        assert isinstance(registry, Registered)
+        following = Following(self.gateway.slot, registry, every=serving.follow_seconds, clock=time.monotonic)
         self._background = (
             Background(lambda: look(self.gateway, watch), name="watch"),
+            Background(lambda: follow(self.gateway, following), name="registry", every=1.0),
+            Background(outages.look, name="alarms", every=1.0),
             Background(lambda: export(kit.tally.take()), name="metrics", every=1.0),
             Background(self._turned_away.flush, name="turned away", every=turned_away.EVERY),
             *([Background(access.refresh, name="tokens", every=EVERY)] if access else []),
@@ -118,7 +135,28 @@ class GatewayProcess:
         self.gateway.close()
 
 
-def guard(serving: ServingSettings, kept: Store, turned_away: TurnedAway, peers: Callable[[], int]) -> Guard:
+def _spooling(wiring: Wiring) -> dict[str, Any]:
+    """Return where answers go while our store is away: in a replay nowhere, it can wait."""
+    kept = wiring.settings.store
+    if not kept.spool_megabytes or wiring.settings.serving.replay:
+        return {}
+    folder = wiring.settings.root / SPOOL
+    return {"spool": folder, "spool_bytes": kept.spool_megabytes * 2**20, "patience": kept.patience_seconds}
+
+
+def _alarms(wiring: Wiring) -> dict[Part, Alarm]:
+    folder, receivers = wiring.settings.root / SPOOL, wiring.settings.alerts
+    parts: tuple[Part, ...] = ("store", "artifacts")
+    return {part: Alarm(part, folder, receivers) for part in parts}
+
+
+def guard(
+    serving: ServingSettings,
+    kept: Store,
+    turned_away: TurnedAway,
+    peers: Callable[[], int],
+    copied: Callable[[Callable[[], Snapshot]], Callable[[], Snapshot]] = lambda read: read,
+) -> Guard:
     """Return what stands at the door, with the tokens as the store knows them now.
 
     Args:
@@ -126,12 +164,18 @@ def guard(serving: ServingSettings, kept: Store, turned_away: TurnedAway, peers:
         kept: Where tokens are.
         turned_away: Is told of those who may not come in.
         peers: How many processes answer.
+        copied: Makes of what reads the store something that can do without it.
     """
     access = None
     if serving.auth == "tokens":
-        access = Access(FromStore(kept), stale_seconds=3600 * serving.tokens_stale_hours, peers=peers)
+        access = Access(copied(FromStore(kept)), stale_seconds=3600 * serving.tokens_stale_hours, peers=peers)
         access.refresh()
     return Guard(access, turned_away, RequestLimits(body_seconds=serving.body_seconds), behind_haproxy())
+
+
+def _copied(wiring: Wiring) -> Callable[[Callable[[], Snapshot]], Callable[[], Snapshot]]:
+    stale = 3600 * wiring.settings.serving.tokens_stale_hours
+    return lambda read: KeptTokens(read, wiring.settings.root / SPOOL / "tokens", wiring.key, stale, _now)
 
 
 def _tasks(policy: EvaluationPolicy) -> Tasks:
@@ -151,9 +195,11 @@ class ChallengerProcess:
     """
 
     def __init__(self, wiring: Wiring, arm: str) -> None:
-        self._store = store.open(wiring.settings)
+        logs.install()
+        ask_briefly()
+        self._store = opened(wiring)
         self._arm, self._slots = arm, wiring.settings.serving.challengers
-        slot = Slot(Registered(wiring.settings), self._store.results, now=_now, warm=True)
+        slot = Slot(Registered(wiring.settings, wiring.key), self._store.results, now=_now, warm=True)
         self.challenger = Challenger(slot)
         self._watch = Watch(self._store.pulse, on_results=slot.catch_up, on_experiments=self._ruled)
         self._look()
@@ -161,6 +207,8 @@ class ChallengerProcess:
         self._background.start()
 
     def _look(self) -> None:
+        with contextlib.suppress(Unavailable):  # the look that follows tells of it
+            self._store.complete()
         self._watch.look()
         self.challenger.look()
 
@@ -190,7 +238,9 @@ class MemberProcess:
     """
 
     def __init__(self, wiring: Wiring, name: str) -> None:
-        self.member = Member(name, Registered(wiring.settings))
+        logs.install()
+        ask_briefly()
+        self.member = Member(name, Registered(wiring.settings, wiring.key))
         self._background = Background(self.member.look, name="versions", every=0.1)
         self._background.start()
 

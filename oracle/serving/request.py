@@ -9,6 +9,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from oracle.experiment.assignment import CONTROL
+from oracle.governance.glance import kept, masked_json
 from oracle.race import RaceCard
 from oracle.ranking.plackett_luce import Discount
 from oracle.serving.body import read_card
@@ -29,7 +30,9 @@ class Read:
     message: CardMessage
     card: RaceCard
     text: str
-    """Canonical JSON."""
+    """Canonical JSON, as it is kept: what is personal in it is masked."""
+    personal: bool
+    """Something was masked, and is to be masked in the kept answer too, which repeats names."""
     race: str
     """The race's name."""
 
@@ -41,8 +44,10 @@ def read(body: bytes) -> Read:
         MalformedCard: it is not one.
     """
     message = read_card(body)
-    text = message.model_dump_json(exclude_unset=True)
-    return Read(body, message, message.as_card(), text, race_key(message.race_id, message.course, message.off))
+    told = message.model_dump_json(exclude_unset=True)
+    text = masked_json(told)
+    race = race_key(message.race_id, message.course, message.off)
+    return Read(body, message, message.as_card(), text, text is not told, race)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +111,11 @@ def row_of(
     fallback: Fallback | None = None,
     cached: bool = False,
 ) -> Prediction:
-    """Return the row that is written before the answer leaves."""
-    message = asked.read.message
+    """Return the row that is written before the answer leaves; the caller gets the answer as it is, the row masked."""
+    message, request_id = asked.read.message, asked.caller.request_id
     return Prediction(
         prediction_id=asked.prediction_id,
-        request_id=asked.caller.request_id,
+        request_id=None if request_id is None else kept(request_id),
         at=at,
         race_id=message.race_id,
         race_key=asked.read.race,
@@ -129,7 +134,7 @@ def row_of(
         latency_ms=latency_ms,
         cached=cached,
         card=asked.read.text,
-        answer=answer,
+        answer=masked_json(answer) if asked.read.personal else answer,
     )
 
 

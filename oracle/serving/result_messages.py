@@ -102,7 +102,7 @@ class RaceMessage(_Message):
     runners: tuple[Annotated[RunnerResult, _A_RUNNER], ...] = Field(
         min_length=1, max_length=MAX_RUNNERS, description="All declared runners, withdrawn ones included."
     )
-    race_id: fields.Code | None = Field(None, description="The id on the card; without one, course and minute.")
+    race_id: fields.RaceId | None = Field(None, description="The id on the card; without one, course and minute.")
     date: fields.Day | None = Field(None, description="Local date of the meeting; default: that of `off`.")
     distance_m: fields.Count | None = Field(None, description="Distance in metres.")
     going: fields.OpenGoing | None = Field(None, description="State of the ground.")

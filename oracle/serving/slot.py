@@ -75,7 +75,7 @@ class Slot:
         warm: bool = False,
     ) -> None:
         self._source, self._results, self._now, self._warm = source, results, now, warm
-        self._changing = threading.Lock()
+        self._loading, self._changing = threading.Lock(), threading.Lock()
         self._served: Served | None = None
         self._form: LiveForm | None = None
         self._asked_at = now()
@@ -86,7 +86,7 @@ class Slot:
 
     def follow(self, target: Target) -> None:
         """Put the target's version here, brought up to the stored results; where that fails, keep what stands here."""
-        with self._changing:
+        with self._loading:
             self._load(target)
 
     def follow_alias(self) -> None:
@@ -95,12 +95,12 @@ class Slot:
         Raises:
             OracleError: the registry did not answer, or the version cannot be loaded; what stands here stays.
         """
-        with self._changing:
+        with self._loading:
             if self._asked is None or self._served is None:
                 return
             found = self._source.load(self._asked, in_force=self._served)
             if found is not self._served:
-                self._load(self._asked, found)
+                self._put(self._asked, found)
 
     @property
     def asked(self) -> Target | None:
@@ -109,18 +109,18 @@ class Slot:
 
     def empty(self) -> None:
         """Take away what stands here: an idle slot holds no model."""
-        with self._changing:
+        with self._loading, self._changing:
             self._served = self._form = self.loaded = self.refused = self._asked = None
 
     def look_again(self) -> None:
         """Ask the registry once more where the slot should hold a version and is empty, if it is time; else nothing."""
         due = self.loaded is None and self._asked is not None and self._now() - self._asked_at >= LOOK_AGAIN
-        if due and self._changing.acquire(blocking=False):
+        if due and self._loading.acquire(blocking=False):
             try:
                 assert self._asked is not None
                 self._load(self._asked)
             finally:
-                self._changing.release()
+                self._loading.release()
 
     def catch_up(self) -> int:
         """Fold in the results that the form has not seen and return the number of the last one.
@@ -157,22 +157,40 @@ class Slot:
         """
         return here((loaded or self.held()).model, cards)
 
-    def _load(self, target: Target, found: Served | None = None) -> None:
-        self._asked_at, self._asked = self._now(), target
-        before = self._served, self._form
+    def _load(self, target: Target) -> None:
+        """Fetch the target's version and put it here; who folds results in meanwhile does not wait for a slow store."""
+        self._asked_at = self._now()
         try:
-            found = found or self._source.load(target, in_force=self._served)
-            if found is not self._served:
-                self._served, self._form = found, _form_of(found.model)
-            same = self.loaded is not None and before[0] is found and self.loaded.target.weights == target.weights
-            at = self.loaded.loaded_at if same and self.loaded is not None else self._now()
-            self._fold()
-            self.loaded = self._standing(target, at)
+            found = self._source.load(target, in_force=self._served)
         except OracleError as error:
-            self._served, self._form = before
-            self.refused = error
+            self._asked, self.refused = target, error
             return
-        self.refused = None
+        self._put(target, found)
+
+    def _put(self, target: Target, found: Served) -> None:
+        with self._changing:
+            self._asked_at, self._asked = self._now(), target
+            before = self._served, self._form
+            try:
+                if found is not self._served:
+                    self._served, self._form = found, _form_of(found.model)
+                same = self.loaded is not None and before[0] is found and self.loaded.target.weights == target.weights
+                at = self.loaded.loaded_at if same and self.loaded is not None else self._now()
+                self._fold_if_possible()
+                self.loaded = self._standing(target, at)
+            except OracleError as error:
+                self._served, self._form = before
+                self.refused = error
+                return
+            self.refused = None
+
+    def _fold_if_possible(self) -> None:
+        """Fold in what results there are; an empty slot is filled without them where our store is away."""
+        try:
+            self._fold()
+        except Unavailable:
+            if self.loaded is not None:  # a form that knows the results answers better than a newer version without
+                raise
 
     def _fold(self) -> bool:
         """Fold in what results there are and return whether there were any."""

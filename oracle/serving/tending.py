@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from oracle.errors import Unavailable
 from oracle.serving.gateway import Gateway
+from oracle.serving.keeping import need_store
+from oracle.serving.outages import Following
 from oracle.serving.watch import Chore, Watch
-from oracle.store import Experiment, Store
+from oracle.store import Experiment, Pulse, Store
 
 GUARD_EVERY = 10.0
 """Seconds between two looks at the guardrails of a running experiment."""
@@ -37,7 +39,6 @@ def tend(
     tasks: Tasks,
     now: Callable[[], dt.datetime],
     *,
-    follow: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Watch:
     """Return what looks after a gateway: its `look` is to be called twice a second, beside the event loop.
@@ -46,13 +47,11 @@ def tend(
         gateway: The gateway.
         tasks: What is looked at besides results and experiments.
         now: The clock, UTC.
-        follow: Seconds between two looks at which version the control's alias names; 0 for never.
         clock: Seconds that only grow.
     """
-    following = (Chore(follow, gateway.slot.follow_alias),) if follow else ()
     scores = _Scores(gateway, tasks.standing)
     return Watch(
-        gateway.store.pulse,
+        lambda: _pulse(gateway),
         on_results=gateway.slot.catch_up,
         on_experiments=lambda: gateway.rule(gateway.store.experiments.running()),
         chores=(
@@ -60,7 +59,6 @@ def tend(
             Chore(GUARD_EVERY, lambda: _guard(gateway, tasks.guard, now)),
             Chore(SCORE_EVERY, scores),
             Chore(GAUGE_EVERY, scores.tell),
-            *following,
         ),
         clock=clock,
     )
@@ -78,6 +76,25 @@ def look(gateway: Gateway, watch: Watch) -> None:
     gateway.trouble = watch.trouble
 
 
+def follow(gateway: Gateway, following: Following) -> None:
+    """Look once after the registry, and let the gateway know what could not be followed."""
+    following.look()
+    gateway.unfollowed = following.trouble
+
+
+def _pulse(gateway: Gateway) -> Pulse:
+    """Ask our store how far it has come; where nobody asks for cards, this is what notices that it is away."""
+    standby = gateway.commit.standby
+    if standby is None:
+        return gateway.store.pulse()
+    need_store(gateway.commit)
+    try:
+        return gateway.store.pulse(patience=gateway.kit.patience)
+    except Unavailable as error:
+        standby.suspect(error)
+        raise
+
+
 def _gauges(gateway: Gateway) -> None:
     """Say every gauge again, also one that did not change: Ray forgets a gauge that nobody sets."""
     loaded = gateway.slot.loaded
@@ -90,6 +107,18 @@ def _gauges(gateway: Gateway) -> None:
     for name, by in gateway.shadow_since().items():
         if by:
             tally.count(f"oracle_shadow_{name}", by=by)
+    _outage_gauges(gateway)
+
+
+def _outage_gauges(gateway: Gateway) -> None:
+    tally, standby, moment = gateway.kit.tally, gateway.commit.standby, dt.datetime.now(dt.UTC)
+    for name, away in (("store", gateway.commit.away), ("registry", gateway.registry_away)):
+        tally.gauge(f"oracle_{name}_away_seconds", value=0.0 if away is None else (moment - away.since).total_seconds())
+    if standby is not None:
+        tally.gauge("oracle_spool_rows", value=standby.waiting)
+        tally.gauge("oracle_spool_bytes", value=standby.size)
+        tally.gauge("oracle_spool_refused", value=standby.refused)
+        tally.gauge("oracle_spool_otherwise", value=standby.otherwise)
 
 
 def _guard(gateway: Gateway, guard: Guard | None, now: Callable[[], dt.datetime]) -> None:

@@ -7,6 +7,7 @@ with the same gateway.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -18,13 +19,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from oracle import settings, store
-from oracle.errors import BadSetting, Unavailable
+from oracle.errors import BadInput, BadSetting, Unavailable
 from oracle.serving.clock import Clock
 from oracle.serving.gateway import Gateway
 from oracle.serving.kit import Kit
 from oracle.serving.registered import Registered
 from oracle.serving.version import Target
 from oracle.settings import LOOPBACK, ServingSettings, Settings
+from oracle.store import Store
 
 REPLICA_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -34,11 +36,19 @@ REPLICA_ENVIRONMENT = {
 }
 """One thread per replica: two cost seven times the processor time as soon as requests overlap."""
 
+BRIEFLY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "AWS_MAX_ATTEMPTS": "2"}
+"""How MLflow and S3 are asked while serving: by default they are tried again for minutes; what is away is better told,
+and asked again later. What the environment says otherwise stays."""
+
 
 PATIENCE = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
 """Ray kills a proxy that is not ready in five seconds, which a busy machine needs for its imports alone."""
 
 KEY_FILE = "pseudonym.key"
+SPOOL = "spool"
+"""Folder under home for what waits while something is away."""
+SILENCE = 10.0
+"""Seconds after which a PostgreSQL that takes a question of serving and says nothing is given up."""
 
 
 class GatewayArgs(BaseModel):
@@ -97,7 +107,30 @@ def with_key(wiring: Wiring) -> Wiring:
     """
     given = _shown(wiring.settings.serving.pseudonym_key)
     secret = given.encode() if given is not None else _kept_key(wiring.settings.root / KEY_FILE)
-    return Wiring(wiring.settings, wiring.target, hashlib.blake2b(secret, digest_size=32).digest())
+    return Wiring(wiring.settings, wiring.target, key_of(secret))
+
+
+def key_of(secret: bytes) -> bytes:
+    """Return the key that a secret stands for."""
+    return hashlib.blake2b(secret, digest_size=32).digest()
+
+
+def known_key(settings: Settings) -> bytes:
+    """Return the key of pseudonyms that is in use, and never make one.
+
+    Raises:
+        BadInput: there is none here.
+    """
+    given, file = _shown(settings.serving.pseudonym_key), settings.root / KEY_FILE
+    if given is not None:
+        return key_of(given.encode())
+    if not file.is_file():
+        raise BadInput(
+            "the key that users are known by is not here, so nobody can be found",
+            value=file,
+            next_step="run it where the app is served, or set ORACLE_SERVING__PSEUDONYM_KEY as it is there",
+        )
+    return key_of(file.read_bytes().strip())
 
 
 def _kept_key(file: Path) -> bytes:
@@ -131,6 +164,31 @@ def _shown(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
+def ask_briefly() -> None:
+    """Have this process wait for MLflow and S3 no longer than serving can; both read it from the environment."""
+    for name, value in BRIEFLY.items():
+        os.environ.setdefault(name, value)
+
+
+def opened(wiring: Wiring) -> Store:
+    """Return our store for a process that serves: one that this machine has met before may be away when it begins.
+
+    A store that was never met has to answer, so that a misspelt address is told at once.
+
+    Raises:
+        Unavailable: it does not answer, and never did.
+    """
+    address = str(_shown(wiring.settings.store.uri))
+    name = hashlib.blake2b(address.encode(), key=wiring.key, digest_size=8).hexdigest()
+    met = wiring.settings.root / SPOOL / f"store-{name}.met"
+    found = store.open(wiring.settings, silence=SILENCE, later=met.exists())
+    if found.made:
+        with contextlib.suppress(OSError):
+            met.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            met.touch(mode=0o600)
+    return found
+
+
 def gateway(wiring: Wiring, kit: Kit | None = None, clock: Clock | None = None) -> Gateway:
     """Return a gateway with its model loaded, or one that knows why there is none.
 
@@ -142,9 +200,9 @@ def gateway(wiring: Wiring, kit: Kit | None = None, clock: Clock | None = None) 
     Raises:
         Unavailable: our store cannot be opened.
     """
-    return Gateway(
-        Registered(wiring.settings), store.open(wiring.settings), wiring.target, kit=kit, now=clock or Clock()
-    )
+    source = Registered(wiring.settings, wiring.key)
+    kept = opened(wiring) if kit is not None and kit.spool is not None else store.open(wiring.settings)
+    return Gateway(source, kept, wiring.target, kit=kit, now=clock or Clock())
 
 
 def behind_haproxy() -> bool:

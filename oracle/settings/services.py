@@ -98,6 +98,14 @@ class StoreSettings(Policy):
         None,
         description="Database: `postgresql://user:password@host/name`, `sqlite:///path`; by default a file under home.",
     )
+    patience_seconds: float = Field(
+        1.0, gt=0, le=60, description="Seconds that an answer waits for the store before it goes to the journal."
+    )
+    spool_megabytes: int = Field(
+        512,
+        ge=0,
+        description="Room of a replica's journal for what the store cannot take; 0: none, such cards get 503.",
+    )
 
 
 class GovernanceSettings(Policy):

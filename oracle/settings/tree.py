@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -154,9 +155,17 @@ def _named(error: ValidationError) -> BadSetting:
         return _unknown(key, [name for name, _ in keys()])
     return BadSetting(
         f"setting {key}: {first['msg']}",
-        value=first.get("input"),
+        value=_may_be_shown(key, first.get("input")),
         next_step="see docs/settings.md for every key, its default and its range",
     )
+
+
+def _may_be_shown(key: str, value: object) -> object:
+    """Return a value as an error may repeat it: a secret not at all, nor a whole group that may hold one."""
+    field = dict(keys()).get(key)
+    if field is None or "SecretStr" in str(field.annotation) or not isinstance(value, str | int | float | bool):
+        return None
+    return re.sub(r"(?<=://)[^/@]*@", "", value) if isinstance(value, str) else value
 
 
 def _refuse_unknown_names(names: Iterable[str]) -> None:

@@ -16,11 +16,14 @@ from oracle.store.predictions import Prediction
 from oracle.store.results import RaceResult, Receipt
 from oracle.store.retrainings import Decision, Retraining, Step
 from oracle.store.scorings import Scoring
+from oracle.store.spool import Spool, SpoolFull
+from oracle.store.standby import Away, Standby
 from oracle.store.store import Pulse, Store, database_of, embedded, open
 from oracle.store.tokens import Token, TokenChange
 
 __all__ = [
     "Alert",
+    "Away",
     "Change",
     "Check",
     "Decision",
@@ -36,6 +39,9 @@ __all__ = [
     "Receipt",
     "Retraining",
     "Scoring",
+    "Spool",
+    "SpoolFull",
+    "Standby",
     "Step",
     "Store",
     "Token",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from oracle.governance.audit import Entry, Head, Link, Outcome, linked
+from oracle.governance.glance import kept, kept_id, kept_value
 from oracle.governance.verification import Unreadable
 from oracle.store.database import Database
 from oracle.store.governed import AUDIT
@@ -131,8 +132,10 @@ class Audit:
 def within(connection: sa.Connection, entry: Entry) -> Link:
     """Write an entry in a transaction that is under way, and return its link.
 
-    The transaction must have been begun `in_order`: two writers who read one head would both be its next.
+    The transaction must have been begun `in_order`: two writers who read one head would both be its next. What the
+    entry holds of a person is masked first: the hash covers what is kept.
     """
+    entry = _clean(entry)
     known = connection.execute(sa.select(*_CHAIN, *_COLUMNS).where(AUDIT.c.entry_id == entry.entry_id)).first()
     if known is not None:
         return _link(known)
@@ -140,6 +143,21 @@ def within(connection: sa.Connection, entry: Entry) -> Link:
     told = {column.name: getattr(entry, column.name) for column in _COLUMNS}
     connection.execute(sa.insert(AUDIT).values(position=link.position, previous=link.previous, hash=link.hash, **told))
     return link
+
+
+MASKS: Mapping[str, Callable[[str], str]] = {
+    "actor": kept_id,
+    "target": kept,
+    "reason": kept,
+    "before": kept_value,
+    "after": kept_value,
+}
+"""Here and not in the columns: the hash is of the text that is kept, so it must be masked before and never after."""
+
+
+def _clean(entry: Entry) -> Entry:
+    told: dict[str, Any] = {n: how(getattr(entry, n)) for n, how in MASKS.items() if getattr(entry, n) is not None}
+    return replace(entry, **told)
 
 
 def _head(connection: sa.Connection) -> Head:

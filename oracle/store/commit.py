@@ -6,6 +6,9 @@ written at once. A row's future resolves when the row is on the disk and not bef
 
 What may be lost goes second: the challengers' shadow scorings (`note`) ride along with the answers, wait in a queue of
 fixed length, and are shed, and counted, when it is full.
+
+Where somebody stands by for the store (`oracle.store.standby`), a row that the store does not take in a short patience
+goes to a journal on this machine, which is as durable, and its future resolves all the same.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ from typing import Any
 
 from oracle.errors import Unavailable
 from oracle.store.database import PATIENCE
-from oracle.store.predictions import Prediction
+from oracle.store.predictions import Prediction, kept_answers
 from oracle.store.scorings import Scoring
+from oracle.store.spool import Entry, SpoolFull
+from oracle.store.standby import Away, Standby
 from oracle.store.store import Store
 from oracle.store.tables import PREDICTIONS, SCORINGS, Rows
 
@@ -34,6 +39,8 @@ MOST_WAITING = 10_000
 """Answers that may wait for their commit; beyond, the database is surely down, and a caller is told at once."""
 MOST_NOTED = 4096
 """Shadow scorings that may wait."""
+RECENT = 4096
+"""Answers written last: a request that is repeated while the store is away gets the one that was given."""
 REMEMBERED = 8192
 """Scorings known to be written: a card that a thousand users ask for is scored once."""
 
@@ -51,14 +58,19 @@ class _Waiting:
 class GroupCommit:
     """Writes predictions and scorings in batches on a thread of its own; safe to call from several threads."""
 
-    def __init__(self, store: Store, *, most: int = MOST, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, store: Store, *, most: int = MOST, patience: float = PATIENCE, standby: Standby | None = None
+    ) -> None:
         """Start the writer.
 
         Args:
             store: Where to.
             most: Rows of one transaction.
             patience: Seconds after which a row that could not be written is given up, and its future says so.
+            standby: Takes such rows instead; closed with this writer.
         """
+        self.standby = standby
+        self._recent: dict[str, str] = {}
         self._database, self._most, self._patience = store.database, most, patience
         self._predictions: Rows[Prediction] = Rows(PREDICTIONS, store.database.dialect)
         self._scorings: Rows[Scoring] = Rows(SCORINGS, store.database.dialect)
@@ -115,6 +127,16 @@ class GroupCommit:
         return shed
 
     @property
+    def away(self) -> Away | None:
+        """Since when the store is away, and why; None where it takes answers, or nobody stands by for it."""
+        return None if self.standby is None else self.standby.away
+
+    def answer(self, prediction_id: str) -> str | None:
+        """Return an answer of that id as far as this machine knows it without asking the store."""
+        found = self._recent.get(prediction_id)
+        return found if found is not None or self.standby is None else self.standby.answer(prediction_id)
+
+    @property
     def depth(self) -> int:
         """How many answers wait for their commit."""
         return self._queue.qsize()
@@ -130,6 +152,8 @@ class GroupCommit:
             self._closed = True
             self._queue.put(None)
             self._thread.join()
+            if self.standby is not None:
+                self.standby.close()
 
     def _full(self) -> Unavailable | None:
         if self._closed:
@@ -164,13 +188,14 @@ class GroupCommit:
 
     def _settle(self, batch: Sequence[_Waiting], noted: Sequence[Scoring]) -> None:
         """Commit a batch and tell everybody; a row that is at fault itself must not fail its neighbours."""
+        if self.away is not None and self._set_aside(batch, noted):
+            return
         begun = time.perf_counter()
         waited = begun - min((w.since for w in batch), default=begun)
         try:
             kept = self._commit(batch, noted, max(self._patience - waited, 0.0))
         except Unavailable as error:
-            self.shed += len(noted)
-            _tell(batch, [None] * len(batch), error)
+            self._missed(batch, noted, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the one who handed it in is told, and the writer lives
             if len(batch) + len(noted) <= 1:
                 self.shed += len(noted)
@@ -184,7 +209,56 @@ class GroupCommit:
             self.commits += 1
             self.rows += len(batch)
             self.last_commit_seconds = time.perf_counter() - begun
+            self._recall(batch, kept)
             _tell(batch, kept, None)
+
+    def _missed(self, batch: Sequence[_Waiting], noted: Sequence[Scoring], error: Unavailable) -> None:
+        """Hand rows that the store did not take to whoever stands by for it, or tell that they are given up."""
+        if self.standby is None:
+            self.shed += len(noted)
+            _tell(batch, [None] * len(batch), error)
+            return
+        self.standby.suspect(error)
+        if not self._set_aside(batch, noted):  # it came back in this very moment
+            self._settle(batch, noted)
+
+    def _set_aside(self, batch: Sequence[_Waiting], noted: Sequence[Scoring]) -> bool:
+        """Have rows kept on this machine and tell everybody; False where the store is back."""
+        assert self.standby is not None
+        given = {w.prediction.prediction_id: self._recent.get(w.prediction.prediction_id) for w in batch}
+        fresh = [w for w in batch if given[w.prediction.prediction_id] is None]
+        entries = [Entry(w.prediction, w.scoring) for w in fresh]
+        entries += [Entry(None, scoring) for scoring in self._unwritten(noted).values()]
+        try:
+            kept = self.standby.take(entries)
+        except Unavailable as error:
+            return self._refuse(batch, noted, error)
+        if kept is None:
+            return False
+        self._remember((s.card_key, s.model_version) for entry in entries if (s := entry.scoring) is not None)
+        repeated = [w for w in batch if given[w.prediction.prediction_id] is not None]
+        self._recall(fresh, kept[: len(fresh)])
+        _tell(fresh, kept[: len(fresh)], None)
+        _tell(repeated, [given[w.prediction.prediction_id] for w in repeated], None)
+        return True
+
+    def _refuse(self, batch: Sequence[_Waiting], noted: Sequence[Scoring], error: Unavailable) -> bool:
+        """Tell that rows cannot be kept here either, after as many as there is room for."""
+        self.shed += len(noted)
+        if isinstance(error, SpoolFull) and len(batch) > 1:
+            half = len(batch) // 2
+            return self._set_aside(batch[:half], []) and self._set_aside(batch[half:], [])
+        _tell(batch, [None] * len(batch), error)
+        return True
+
+    def _recall(self, batch: Sequence[_Waiting], kept: Sequence[str | None]) -> None:
+        """Keep in mind which answers stand now, the last ones."""
+        if self.standby is None:
+            return
+        for waiting, other in zip(batch, kept, strict=True):
+            self._recent[waiting.prediction.prediction_id] = waiting.prediction.answer if other is None else other
+        while len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
 
     def _commit(self, batch: Sequence[_Waiting], noted: Sequence[Scoring], patience: float) -> list[str | None]:
         predictions = [w.prediction for w in batch]
@@ -193,7 +267,9 @@ class GroupCommit:
         def work(cursor: Any) -> list[str | None]:
             new = self._predictions.put(cursor, predictions)
             self._scorings.put(cursor, list(scorings.values()))
-            return [None] * len(batch) if new == len(batch) else _kept(cursor, predictions, self._predictions.mark)
+            return (
+                [None] * len(batch) if new == len(batch) else kept_answers(cursor, predictions, self._predictions.mark)
+            )
 
         kept = self._database.drive(work, patience=patience)
         self._remember(scorings)
@@ -211,17 +287,6 @@ class GroupCommit:
         self._written.update(dict.fromkeys(scorings))
         while len(self._written) > REMEMBERED:
             del self._written[next(iter(self._written))]
-
-
-def _kept(cursor: Any, predictions: Sequence[Prediction], mark: str) -> list[str | None]:
-    """Return for each prediction the answer kept under its id, None where that is its own.
-
-    That it also is where the commit of an attempt before went through unknown to us: then the row is the one we wrote.
-    """
-    marks = ", ".join([mark] * len(predictions))
-    wanted = f"SELECT prediction_id, answer FROM predictions WHERE prediction_id IN ({marks})"
-    answers = dict(cursor.execute(wanted, [p.prediction_id for p in predictions]).fetchall())
-    return [None if answers[p.prediction_id] == p.answer else answers[p.prediction_id] for p in predictions]
 
 
 def _tell(batch: Sequence[_Waiting], kept: Sequence[str | None], error: BaseException | None) -> None:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from oracle.errors import BadSetting, Unavailable
+from oracle.store.driver import connected
 
 T = TypeVar("T")
 
@@ -27,6 +28,8 @@ PATIENCE = 10.0
 """Seconds for which a lost or busy database is tried again: a restart of PostgreSQL takes two."""
 FIRST_WAIT, LONGEST_WAIT = 0.01, 0.25
 """Seconds before the first new attempt, doubled each time, and the longest pause."""
+SHORTEST_SILENCE = 0.5
+"""Seconds that a statement has at least, however long its row has waited."""
 LONGEST_LOCK = 1.0
 """Seconds for which the database itself waits for somebody's lock; then we look at our patience and ask again."""
 SLOW_LANE = 7_262_117
@@ -44,19 +47,23 @@ LASTING_WORDS = ("authentication failed", "does not exist", "no password supplie
 class Database:
     """An engine with its rules; one instance per process, safe to use from several threads."""
 
-    def __init__(self, address: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, address: str, *, patience: float = PATIENCE, silence: float | None = None) -> None:
         """Prepare to speak to the database; nothing is opened yet.
 
         Args:
             address: `sqlite:///path`, or `postgresql://user:password@host/name`.
             patience: Seconds for which what passes by itself is tried again.
+            silence: Seconds after which a PostgreSQL that takes a question and says nothing is given up: a stopped or
+                frozen server closes no connection. None: a long question may take its time.
 
         Raises:
             BadSetting: the address is none of these.
         """
-        self.patience = patience
+        self.patience, self._silence = patience, silence
+        self.away = False
+        """Set by whoever found that it does not answer: then it is asked once, and nobody is kept waiting."""
         try:
-            self._engine = sa.create_engine(address, **_options(address))
+            self._engine = sa.create_engine(address, **_options(address, silence))
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
             raise _impossible(address) from error
         if self._engine.dialect.name not in ("sqlite", "postgresql"):
@@ -68,15 +75,21 @@ class Database:
             sa.event.listen(self._engine, "connect", self._prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
         else:
+            sa.event.listen(self._engine, "do_connect", connected)
             sa.event.listen(self._engine, "connect", self._prepare_postgresql)
 
-    def read(self, work: Callable[[sa.Connection], T]) -> T:
+    def read(self, work: Callable[[sa.Connection], T], *, patience: float | None = None) -> T:
         """Return what the work reads, in one transaction.
+
+        Args:
+            work: What to read.
+            patience: Seconds, instead of the database's own; a server that says nothing for so long is given up.
 
         Raises:
             Unavailable: the database did not answer within the patience.
         """
-        return self._patiently(work, self._reading)
+        silence = self._silence if patience is None else patience
+        return self._patiently(work, lambda: self._reading(silence), patience=patience)
 
     def write(self, work: Callable[[sa.Connection], T], *, in_order: bool = False, patience: float | None = None) -> T:
         """Return what the work returns, once what it wrote is on the disk.
@@ -98,11 +111,14 @@ class Database:
     def drive(self, work: Callable[[Any], T], *, patience: float | None = None) -> T:
         """Do as `write`, with a cursor of the driver: on the hot path SQLAlchemy would cost as much as the database.
 
+        A PostgreSQL that says nothing for as long as the patience is given up: the row may be there all the same.
+
         Raises:
             Unavailable: it could not be written within the patience.
             Exception: the driver's, where a row is at fault, and would be again.
         """
-        return self._patiently(work, self._driven, patience=patience)
+        silence = max(self.patience if patience is None else patience, SHORTEST_SILENCE)
+        return self._patiently(work, lambda: self._driven(silence), patience=patience)
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
@@ -148,6 +164,34 @@ class Database:
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 
+    def overwrite(self) -> None:
+        """Have what was changed or deleted leave the files too, as far as the database lets us.
+
+        Raises:
+            Unavailable: it did not answer.
+        """
+        sweep = "PRAGMA wal_checkpoint(TRUNCATE)" if self.dialect == "sqlite" else "VACUUM predictions, events"
+        try:
+            connection = self._engine.raw_connection()
+            try:
+                if self.dialect == "postgresql":
+                    connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
+                connection.cursor().execute(sweep)
+            finally:
+                connection.invalidate()
+                connection.close()
+        except self._engine.dialect.loaded_dbapi.Error as cause:
+            raise self._unavailable(cause) from cause
+
+    @contextmanager
+    def at_leisure(self) -> Iterator[None]:
+        """Let every question take its time until it is left: a migration may be silent for minutes."""
+        kept, self._silence = self._silence, None
+        try:
+            yield
+        finally:
+            self._silence = kept
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
@@ -173,19 +217,24 @@ class Database:
             raise
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with self._engine.begin() as connection:
-            yield connection
+    def _reading(self, silence: float | None) -> Iterator[sa.Connection]:
+        with self._engine.connect() as connection:
+            self._limit(connection.connection, silence)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        with self._engine.connect() as connection, connection.execution_options(writes=True).begin():
-            yield connection
+        with self._engine.connect() as connection:
+            self._limit(connection.connection, self._silence)
+            with connection.execution_options(writes=True).begin():
+                yield connection
 
     @contextmanager
-    def _driven(self) -> Iterator[Any]:
+    def _driven(self, silence: float) -> Iterator[Any]:
         connection = self._engine.raw_connection()
         try:
+            self._limit(connection, silence)
             cursor = connection.cursor()
             if self.dialect == "sqlite":
                 cursor.execute("BEGIN IMMEDIATE")
@@ -200,11 +249,16 @@ class Database:
         finally:
             connection.close()
 
+    def _limit(self, connection: Any, silence: float | None) -> None:
+        if self.dialect == "postgresql":
+            connection.driver_connection.silence = silence
+
     def _patiently(
         self, work: Callable[[Any], T], way: Callable[[], AbstractContextManager[Any]], *, patience: float | None = None
     ) -> T:
         begun, wait = time.perf_counter(), FIRST_WAIT
-        patience = self.patience if patience is None else patience
+        if patience is None:
+            patience = 0.0 if self.away else self.patience
         driver = self._engine.dialect.loaded_dbapi
         while True:
             try:
@@ -221,7 +275,9 @@ class Database:
 
     def _unavailable(self, cause: BaseException) -> Unavailable:
         said = str(cause).strip()
-        return Unavailable(f"our store did not answer: {said}", value=self.shown, next_step=_next_step(said))
+        error = Unavailable(f"our store did not answer: {said}", value=self.shown, next_step=_next_step(said))
+        error.passing = passes(cause)
+        return error
 
 
 def passes(cause: BaseException) -> bool:
@@ -240,10 +296,11 @@ def passes(cause: BaseException) -> bool:
     return type(cause).__module__.startswith("psycopg") and not any(word in said for word in LASTING_WORDS)
 
 
-def _options(address: str) -> dict[str, Any]:
+def _options(address: str, silence: float | None) -> dict[str, Any]:
     if not address.startswith("postgresql"):
         return {}
-    return {"connect_args": {"connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives_idle": 10}}
+    door = 5 if silence is None else 2  # seconds; libpq takes no less
+    return {"connect_args": {"connect_timeout": door, "tcp_user_timeout": 10_000, "keepalives_idle": 10}}
 
 
 def _impossible(address: str) -> BadSetting:

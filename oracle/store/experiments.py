@@ -17,6 +17,8 @@ import orjson
 import sqlalchemy as sa
 
 from oracle.errors import BadInput, Refused
+from oracle.governance.glance import masked_json
+from oracle.governance.privacy import certain
 from oracle.store.database import Database
 from oracle.store.tables import CHANGES, EXPERIMENTS, Rows
 
@@ -90,9 +92,15 @@ class Experiments:
 
         Raises:
             ExperimentExists: another one has the name, or runs already.
+            BadInput: name or plan hold personal data, or the shares are none.
             Unavailable: it could not be written.
         """
         _check_shares(experiment.shares, len(experiment.treatments))
+        if certain(experiment.name) or masked_json(experiment.plan) != experiment.plan:
+            raise BadInput(
+                "the plan of an experiment is kept as it is, and this one looks as if it held personal data",
+                allowed="a name and a plan without e-mail addresses, telephone numbers, cards and postal addresses",
+            )
         return self._database.write(lambda connection: self._start(connection, experiment), in_order=True)
 
     def _start(self, connection: sa.Connection, wanted: Experiment) -> Experiment:

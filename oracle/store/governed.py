@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from oracle.store.tables import METADATA, numbered, text, when
+from oracle.store.tables import METADATA, document, numbered, text, when, words
 
 AUDIT = sa.Table(
     "audit_log",
@@ -36,7 +36,7 @@ REQUESTS = sa.Table(
     text("label"),
     sa.Column("expected", sa.BigInteger, nullable=True),
     text("requester"),
-    text("reason"),
+    words("reason"),
     when("expires"),
     text("evidence"),
     text("evidence_digest"),
@@ -53,7 +53,7 @@ RULINGS = sa.Table(
     when("at"),
     text("decision"),
     text("actor"),
-    text("reason"),
+    words("reason"),
     sa.Index("approval_rulings_by_request", "request_id", "step", unique=True),
 )
 PROMOTIONS = sa.Table(
@@ -70,7 +70,7 @@ PROMOTIONS = sa.Table(
     text("request_id", needed=False),
     text("actor"),
     text("approver", needed=False),
-    text("document"),
+    document("document"),
     sa.Index("promotions_by_id", "promotion_id", unique=True),
     sa.Index("promotions_by_time", "model", "at"),
 )
@@ -91,7 +91,7 @@ TOKENS = sa.Table(
     METADATA,
     numbered(),
     text("token_id"),
-    text("name"),
+    words("name"),
     text("secret_hash"),
     text("scopes"),
     when("created"),

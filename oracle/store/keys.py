@@ -1,12 +1,16 @@
 """What names a race where callers name it differently: by an id of theirs, or by its place and time.
 
 A card may come with a race id or without one, and a result has its source's id. Both have a course and an off, so a
-race has two names: `race_key`, the id where there is one, and `place_key`, course and off to the minute.
+race has two names: `race_key`, the id where there is one, and `place_key`, course and off to the minute. What is
+personal in the name of a course is masked here, so that every record of the race has the same name.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
+
+from oracle.governance.glance import kept
 
 
 def place_key(course: str, off: dt.datetime) -> str:
@@ -15,7 +19,12 @@ def place_key(course: str, off: dt.datetime) -> str:
     >>> place_key("Redmile", dt.datetime(2026, 5, 3, 14, 35, 20, tzinfo=dt.timezone(dt.timedelta(hours=2))))
     'Redmile|2026-05-03T12:35Z'
     """
-    return f"{course}|{utc(off):%Y-%m-%dT%H:%M}Z"
+    return f"{_course(course)}|{utc(off):%Y-%m-%dT%H:%M}Z"
+
+
+@lru_cache(maxsize=1024)
+def _course(name: str) -> str:
+    return kept(name)
 
 
 def race_key(race_id: str | None, course: str, off: dt.datetime) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from oracle.errors import BadInput
 from oracle.governance.audit import Entry
+from oracle.governance.privacy import certain
 from oracle.governance.roles import Role, roles_of
 from oracle.store.audit import Audit
 from oracle.store.database import Database
@@ -46,9 +48,17 @@ class People:
     def grant(self, grant: Grant, entry: Entry) -> bool:
         """Write a grant with its audit entry, and return whether it is new.
 
+        Whoever holds a role is named in records that stay, so the name has to be that of an account.
+
         Raises:
+            BadInput: the name is an e-mail address or something else that is personal.
             Unavailable: it could not be written.
         """
+        if certain(grant.name):
+            raise BadInput(
+                "a person who acts is named in records that nobody can change, and this name is personal data",
+                allowed="the name of an account, such as anna",
+            )
         return self._audit.together(entry, lambda connection: bool(self._rows.add(connection, [grant])))
 
     def roles(self, name: str) -> frozenset[Role]:

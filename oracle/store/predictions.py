@@ -189,3 +189,14 @@ class Predictions:
     def _piece(self, where: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> Sequence[Any]:
         wanted = sa.select(*_COLUMNS, PREDICTIONS.c.seq).where(where).order_by(*order).limit(AT_ONCE)
         return self._database.read(lambda connection: connection.execute(wanted).all())
+
+
+def kept_answers(cursor: Any, predictions: Sequence[Prediction], mark: str) -> list[str | None]:
+    """Return for each prediction the answer kept under its id, None where that is its own.
+
+    That it also is where the commit of an attempt before went through unknown to us: then the row is the one we wrote.
+    """
+    marks = ", ".join([mark] * len(predictions))
+    wanted = f"SELECT prediction_id, answer FROM predictions WHERE prediction_id IN ({marks})"
+    answers = dict(cursor.execute(wanted, [p.prediction_id for p in predictions]).fetchall())
+    return [None if answers[p.prediction_id] == p.answer else answers[p.prediction_id] for p in predictions]

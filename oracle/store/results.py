@@ -13,12 +13,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import orjson
 import sqlalchemy as sa
 
+from oracle.governance.glance import kept, masked_json
 from oracle.store.database import Database
 from oracle.store.keys import place_key, utc
 from oracle.store.tables import PREDICTIONS, RESULTS, Rows, reader
@@ -80,10 +81,13 @@ class Results:
     def add(self, results: Sequence[RaceResult]) -> list[Receipt]:
         """Write what is new in the results, all or none, and return one receipt for each, in their order.
 
+        Personal data in them is masked first, so that also the fingerprint of the content tells nothing of it.
+
         Raises:
             Unavailable: they could not be written.
         """
-        return self._database.write(lambda c: [self._one(c, result) for result in results], in_order=True)
+        clean = [replace(each, course=kept(each.course), runners=masked_json(each.runners)) for each in results]
+        return self._database.write(lambda c: [self._one(c, result) for result in clean], in_order=True)
 
     def _one(self, connection: sa.Connection, result: RaceResult) -> Receipt:
         latest = (

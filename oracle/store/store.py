@@ -42,23 +42,33 @@ _PULSE = sa.select(results.LATEST, experiments.LATEST)
 class Store:
     """What the house remembers; one instance per process, safe to use from several threads."""
 
-    def __init__(self, address: str, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, address: str, *, patience: float = PATIENCE, silence: float | None = None, later: bool = False
+    ) -> None:
         """Open the store and bring its tables to the newest version.
 
         Args:
             address: SQLAlchemy address, such as `sqlite:////home/you/.equine-oracle/oracle.db`.
             patience: Seconds for which a lost or busy database is tried again.
+            silence: Seconds after which a PostgreSQL that says nothing is given up; None: never.
+            later: Open a store that is away for the moment all the same; `complete` looks after its tables.
 
         Raises:
             BadSetting: the address is impossible.
             Unavailable: the database cannot be opened or written.
         """
-        self.database = Database(address, patience=patience)
+        self.database = Database(address, patience=patience, silence=silence)
+        self.made = False
+        """Whether the tables are known to be there, and the newest."""
+        self.trouble: Unavailable | None = None
+        """Why they are not."""
         try:
-            migrate(self.database)
-        except BaseException:
-            self.database.close()
-            raise
+            self.complete()
+        except BaseException as error:
+            if not (later and isinstance(error, Unavailable) and error.passing):
+                self.database.close()
+                raise
+            self.database.away = True
         self.predictions = Predictions(self.database)
         self.scorings = Scorings(self.database)
         self.results = Results(self.database)
@@ -74,21 +84,40 @@ class Store:
         self.people = People(self.database)
         self.tokens = Tokens(self.database)
 
-    def pulse(self) -> Pulse:
+    def complete(self) -> None:
+        """Bring the tables to the newest version, where that has not been done yet.
+
+        Raises:
+            Unavailable: the database cannot be opened or written.
+        """
+        if self.made:
+            return
+        try:
+            self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1").all())
+            self.database.away = False
+            with self.database.at_leisure():
+                migrate(self.database)
+        except Unavailable as error:
+            self.trouble = error
+            raise
+        self.made, self.trouble = True, None
+
+    def pulse(self, *, patience: float | None = None) -> Pulse:
         """Return how far results and experiments have come, in one cheap query.
 
         Raises:
             Unavailable: the database did not answer.
         """
-        return Pulse(*self.database.read(lambda connection: connection.execute(_PULSE).one()))
+        return Pulse(*self.database.read(lambda connection: connection.execute(_PULSE).one(), patience=patience))
 
-    def check(self) -> None:
+    def check(self, *, patience: float | None = None) -> None:
         """Return if the database answers.
 
         Raises:
             Unavailable: it does not.
         """
-        self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1 FROM predictions LIMIT 1").all())
+        asked = "SELECT 1 FROM predictions LIMIT 1"
+        self.database.read(lambda connection: connection.exec_driver_sql(asked).all(), patience=patience)
 
     def close(self) -> None:
         """Close every connection."""
@@ -104,14 +133,19 @@ def embedded(root: Path) -> Store:
     return Store(_file(root))
 
 
-def open(settings: Settings) -> Store:
+def open(settings: Settings, *, silence: float | None = None, later: bool = False) -> Store:
     """Return the store that the settings name: `store.uri`, or the file under `home`.
+
+    Args:
+        settings: The settings.
+        silence: Seconds after which a PostgreSQL that says nothing is given up; None: never.
+        later: Open one that is away for the moment all the same.
 
     Raises:
         BadSetting: the address is impossible.
         Unavailable: the database cannot be opened or written.
     """
-    return Store(_address(settings))
+    return Store(_address(settings), silence=silence, later=later)
 
 
 def database_of(settings: Settings) -> Database:

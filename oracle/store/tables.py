@@ -2,6 +2,9 @@
 
 `oracle.store.migrations` makes them; a test holds both equal. Text is unbounded, moments are UTC, JSON is kept as the
 text it came in: an answer must be read again byte by byte.
+
+What people write freely, and JSON that may repeat it, is masked on its way in whoever writes it: the type of its column
+does it. Ids are not: what is masked is no id any more, so ids that name a person are refused where they come in.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from oracle.governance.glance import kept, kept_id, masked_json
 from oracle.store.database import Dialect
 from oracle.store.keys import utc
 
@@ -43,6 +47,25 @@ class Moment(TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
+class Masked(TypeDecorator[str]):
+    """Text without personal data, on its way in and in questions alike.
+
+    Args:
+        how: What masks it: `kept` for what people write, `masked_json` for documents, `kept_id` for what may be an id.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, how: Callable[[str], str] = kept) -> None:
+        super().__init__()
+        self.how = how
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        """Return the text as it is written."""
+        return None if value is None else self.how(value)
+
+
 SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 METADATA = sa.MetaData()
 
@@ -50,6 +73,21 @@ METADATA = sa.MetaData()
 def text(name: str, *, needed: bool = True, key: bool = False) -> sa.Column[str]:
     """Return a column of text without a bound."""
     return sa.Column(name, sa.Text, primary_key=key, nullable=not needed)
+
+
+def words(name: str, *, needed: bool = True) -> sa.Column[str]:
+    """Return a column of what people write freely."""
+    return sa.Column(name, Masked(kept), nullable=not needed)
+
+
+def document(name: str, *, needed: bool = True) -> sa.Column[str]:
+    """Return a column of JSON that may repeat what people wrote."""
+    return sa.Column(name, Masked(masked_json), nullable=not needed)
+
+
+def named(name: str, *, needed: bool = True) -> sa.Column[str]:
+    """Return a column of ids that callers choose, which names of theirs may have slipped into."""
+    return sa.Column(name, Masked(kept_id), nullable=not needed)
 
 
 def numbered() -> sa.Column[int]:
@@ -67,16 +105,16 @@ PREDICTIONS = sa.Table(
     METADATA,
     numbered(),
     text("prediction_id"),
-    text("request_id", needed=False),
+    words("request_id", needed=False),
     when("at"),
-    text("race_id", needed=False),
-    text("race_key"),
+    named("race_id", needed=False),
+    named("race_key"),
     text("place_key"),
-    text("course"),
+    words("course"),
     when("off"),
     text("experiment", needed=False),
     text("arm"),
-    text("unit"),
+    named("unit"),
     text("user", needed=False),
     text("model_name"),
     text("model_version"),
@@ -105,17 +143,17 @@ SCORINGS = sa.Table(
     METADATA,
     text("card_key", key=True),
     text("model_version", key=True),
-    text("race_id", needed=False),
-    text("race_key"),
+    named("race_id", needed=False),
+    named("race_key"),
     text("place_key"),
-    text("course"),
+    words("course"),
     when("off"),
     when("at"),
     text("arm"),
     sa.Column("form", sa.BigInteger, nullable=False),
     text("features"),
     sa.Column("latency_ms", sa.Double, nullable=True),
-    text("runners"),
+    document("runners"),
     sa.Index("scorings_by_race", "race_key"),
     sa.Index("scorings_by_place", "place_key"),
     sa.Index("scorings_by_time", "at"),
@@ -124,15 +162,15 @@ RESULTS = sa.Table(
     "results",
     METADATA,
     numbered(),
-    text("race_id", needed=False),
-    text("race_key"),
+    named("race_id", needed=False),
+    named("race_key"),
     text("place_key"),
-    text("course"),
+    words("course"),
     when("off"),
     when("received_at"),
-    text("source"),
+    words("source"),
     text("content"),
-    text("runners"),
+    document("runners"),
     sa.Index("results_by_race", "race_key", "seq"),
     sa.Index("results_by_place", "place_key"),
 )
@@ -159,7 +197,7 @@ EXPERIMENTS = sa.Table(
     text("shares"),
     when("started_at"),
     when("ended_at", needed=False),
-    text("reason", needed=False),
+    words("reason", needed=False),
     text("actor"),
 )
 CHANGES = sa.Table(
@@ -170,7 +208,7 @@ CHANGES = sa.Table(
     when("at"),
     text("actor"),
     text("what"),
-    text("why", needed=False),
+    words("why", needed=False),
     text("shares"),
     text("fingerprint"),
     sa.Index("experiment_changes_by_name", "name", "seq"),
@@ -189,7 +227,7 @@ CHECKS = sa.Table(
     when("window_to", needed=False),
     sa.Column("races", sa.BigInteger, nullable=False),
     text("verdict"),
-    text("document"),
+    document("document"),
     sa.Index("drift_checks_by_id", "check_id", unique=True),
     sa.Index("drift_checks_by_time", "at"),
 )
@@ -200,7 +238,7 @@ DECISIONS = sa.Table(
     text("event_id"),
     when("at"),
     text("decision"),
-    text("causes"),
+    document("causes"),
     text("check_id", needed=False),
     text("retraining_id", needed=False),
     sa.Index("retraining_decisions_by_event", "event_id", "decision", unique=True),
@@ -211,13 +249,13 @@ RETRAININGS = sa.Table(
     text("retraining_id", key=True),
     text("event_id"),
     when("at"),
-    text("cause"),
+    document("cause"),
     text("production"),
     text("status"),
     text("candidate", needed=False),
     text("experiment", needed=False),
     text("run_id", needed=False),
-    text("reason", needed=False),
+    words("reason", needed=False),
     when("ended_at", needed=False),
 )
 STEPS_TAKEN = sa.Table(
@@ -229,7 +267,7 @@ STEPS_TAKEN = sa.Table(
     text("status"),
     when("at"),
     sa.Column("seconds", sa.Double, nullable=True),
-    text("document"),
+    document("document"),
     sa.Index("retraining_steps_by_retraining", "retraining_id", "seq"),
 )
 ALERTS = sa.Table(
@@ -240,8 +278,8 @@ ALERTS = sa.Table(
     when("at"),
     text("kind"),
     text("severity"),
-    text("title"),
-    text("document"),
+    words("title"),
+    document("document"),
     sa.Index("alerts_by_id", "alert_id", unique=True),
 )
 DELIVERIES = sa.Table(
@@ -252,7 +290,7 @@ DELIVERIES = sa.Table(
     sa.Column("attempts", sa.BigInteger, nullable=False),
     when("next_at", needed=False),
     when("delivered_at", needed=False),
-    text("error", needed=False),
+    words("error", needed=False),
     sa.Index("alert_deliveries_by_next", "next_at"),
 )
 
@@ -273,6 +311,7 @@ class Rows(Generic[Value]):
         self.insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
         self._pick = attrgetter(*(c.name for c in columns))
         self._moments = [i for i, c in enumerate(columns) if isinstance(c.type, Moment)]
+        self._masked = [(i, c.type.how) for i, c in enumerate(columns) if isinstance(c.type, Masked)]
         self._written = _as_text if dialect == "sqlite" else utc
 
         self.mark = mark
@@ -285,6 +324,9 @@ class Rows(Generic[Value]):
             for i in self._moments:
                 if row[i] is not None:
                     row[i] = self._written(row[i])
+            for i, how in self._masked:
+                if row[i] is not None:
+                    row[i] = how(row[i])
             out.append(tuple(row))
         return out
 

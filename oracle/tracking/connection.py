@@ -38,6 +38,9 @@ CALLERS_FAULT = frozenset(
 """Error codes by which MLflow says that the call was wrong; with any other, the server could not do it."""
 
 
+OF_S3 = ("boto3", "botocore", "s3transfer")
+"""Whose errors say that an artifact store of S3's kind could not do it; MLflow lets them through as they are."""
+
 SWITCHES: Mapping[str, str] = MappingProxyType(
     {
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -111,11 +114,15 @@ def reaching(uri: str) -> Iterator[None]:
         raise _unavailable(uri, error) from error
     except (OSError, SQLAlchemyError) as error:
         raise _unavailable(uri, error) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in OF_S3:
+            raise _unavailable(uri, error) from error
+        raise
 
 
 def _ours(error: BaseException) -> OracleError | None:
     """Return the error of ours at the root of one of MLflow's: of the artifact repository that seals and opens."""
-    cause = error.__cause__ or error.__context__
+    cause = error.__cause__
     return cause if cause is None or isinstance(cause, OracleError) else _ours(cause)
 
 
@@ -123,6 +130,8 @@ def _unavailable(uri: str, error: object) -> Unavailable:
     reason = str(error).strip().split("\n", 1)[0]
     if "out-of-date database schema" in reason:
         step = f"take a backup, then run: mlflow db upgrade {shown(uri)}"
+    elif type(error).__module__.partition(".")[0] in OF_S3:
+        step = "bring the artifact store back, or mend MLFLOW_S3_ENDPOINT_URL and its keys; then the same command again"
     elif uri.startswith("http"):
         step = "start the tracking server, or mend tracking.uri (ORACLE_TRACKING__URI)"
     else:
@@ -155,10 +164,10 @@ def connect(settings: Settings) -> Tracking:
     _check_address(uri)
     load_mlflow()
     keyring.announce(uri, settings)
-    from mlflow.tracking import MlflowClient
+    from oracle.tracking.client import MaskingClient
 
     with _alone(uri), quiet(), reaching(uri):
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client = MaskingClient(tracking_uri=uri, registry_uri=uri)
         experiment = _experiment(client, settings.tracking.experiment, _artifacts(settings, uri))
     return Tracking(client, uri, experiment, settings.tracking.model_name, settings.tracking.alias)
 

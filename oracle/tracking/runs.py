@@ -22,6 +22,7 @@ import orjson
 from oracle.errors import OracleError
 from oracle.tracking import catalogue
 from oracle.tracking.connection import Tracking, reaching, shown
+from oracle.tracking.patience import outlast
 from oracle.tracking.provenance import Provenance
 
 METRICS_A_CALL, PARAMETERS_A_CALL = 1000, 100
@@ -94,8 +95,7 @@ class Recorder:
 
     def artifact_text(self, path: str, text: str) -> None:
         """Keep a text under the run, at a relative path such as `report.md`."""
-        with reaching(self.tracking.uri):
-            self.tracking.client.log_text(self.run_id, text, path)
+        outlast(self.tracking.uri, lambda: self.tracking.client.log_text(self.run_id, text, path))
 
     def artifact_json(self, path: str, document: object) -> None:
         """Keep a document as JSON; NaN becomes null, numpy values plain numbers."""
@@ -104,8 +104,7 @@ class Recorder:
 
     def artifact_file(self, file: Path, folder: str | None = None) -> None:
         """Keep a file under the run, in a relative folder."""
-        with reaching(self.tracking.uri):
-            self.tracking.client.log_artifact(self.run_id, str(file), folder)
+        outlast(self.tracking.uri, lambda: self.tracking.client.log_artifact(self.run_id, str(file), folder))
 
     def _send(self, points: Sequence[tuple[str, float, int]]) -> None:
         from mlflow.entities import Metric

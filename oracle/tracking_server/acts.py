@@ -8,7 +8,6 @@ not with roles that the asker granted, and not on an account whose password anot
 from __future__ import annotations
 
 import datetime as dt
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,11 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, Valid
 
 from oracle.errors import BadInput, OracleError, Refused, Unavailable
 from oracle.governance.audit import Entry, Outcome
-from oracle.governance.roles import Actor, NotAllowed, Role
+from oracle.governance.consent import same_person
+from oracle.governance.roles import Actor, Role
+from oracle.registry import people as granting
 from oracle.registry.authority import RESERVED, Authority, LocalAuthority
 from oracle.settings import Settings
 from oracle.store import Store
-from oracle.store.people import Grant
 from oracle.tracking.connection import Tracking
 from oracle.tracking_server.users import Users
 
@@ -201,7 +201,7 @@ class Acts:
         if verb != "approve":
             return None
         request, grant = self.store.approvals.get(wish.request_id), self.store.people.all().get(actor.name)
-        if request is not None and grant is not None and grant.actor.casefold() == request.requester.casefold():
+        if request is not None and grant is not None and same_person(grant.actor, request.requester):
             return Refused(
                 f"{actor.name} holds the role by {grant.actor}, who asks",
                 value=actor.name,
@@ -228,74 +228,52 @@ class Acts:
         return plain(self.store.audit.links(after, min(most, MOST)))
 
     def _person(self, wish: Person, actor: Actor, now: dt.datetime) -> Said:
-        verb = "people add" if wish.roles else "people remove"
         try:
-            actor.require("people")
-            self._possible(wish)
-            known, there = wish.name in self.store.people.all(), self.users.has(wish.name)
-            if there and wish.password is not None:
-                raise BadInput(
-                    "the account is there already, and keeps its password",
-                    value=wish.name,
-                    next_step="leave the password out, or reset it: PATCH /api/2.0/mlflow/users/update-password",
-                )
-            password = None
-            if wish.roles and not there:
-                password = wish.password.get_secret_value() if wish.password else secrets.token_urlsafe(18)
-                # an account that is made anew under a known name could be anybody's
-                self._line(REMADE if known else "user create", wish.name, "allowed", None, actor, now)
-                self.users.add(wish.name, password)
-            grant = Grant(grant_id=self.new_id(), at=now, name=wish.name, roles=" ".join(wish.roles), actor=actor.name)
-            told = json.dumps({"roles": sorted(wish.roles)})
-            before = json.dumps({"roles": sorted(self.store.people.roles(wish.name))})
-            self.store.people.grant(grant, self._entry(verb, wish.name, "allowed", None, actor, now, before, told))
+            password = self._account(wish, actor, now)
         except OracleError as error:
-            self._line(
-                verb,
-                wish.name,
-                "refused" if isinstance(error, Refused | BadInput) else "failed",
-                str(error),
-                actor,
-                now,
-            )
+            self._line("people", f"people/{wish.name}", "refused", str(error), actor, now)
             return failure(error, audited=True)
-        made = None if password is None or wish.password is not None else password
-        return Said(200, {"done": plain(grant), "password": made}, audited=True)
+        try:
+            made = granting.grant(self.store, actor, wish.name, wish.roles, now, RESERVED)
+        except OracleError as error:
+            return failure(error, audited=True)
+        return Said(200, {"done": plain(made), "password": None if wish.password else password}, audited=True)
 
-    def _possible(self, wish: Person) -> None:
-        if wish.name.casefold() in RESERVED:
-            raise BadInput("the name is no person's", value=wish.name)
-        others = [n for n, g in self.store.people.all().items() if "admin" in g.held and n != wish.name]
-        if "admin" in self.store.people.roles(wish.name) and "admin" not in wish.roles and not others:
-            raise NotAllowed("the last admin stays", value=wish.name, next_step="make another one first")
+    def _account(self, wish: Person, actor: Actor, now: dt.datetime) -> str | None:
+        """Make an account where there is none, and return its password."""
+        actor.require("people")
+        if any(same_person(wish.name, each) for each in RESERVED):
+            raise BadInput("the name is no person's", value=wish.name, next_step="choose another name")
+        there = self.users.has(wish.name)
+        if there and wish.password is not None:
+            raise BadInput(
+                "the account is there already, and keeps its password",
+                value=wish.name,
+                next_step="leave the password out, or reset it: PATCH /api/2.0/mlflow/users/update-password",
+            )
+        if there or not wish.roles:
+            return None
+        password = wish.password.get_secret_value() if wish.password else secrets.token_urlsafe(18)
+        # an account that is made anew under a known name could be anybody's
+        verb = REMADE if wish.name in self.store.people.all() else "user made"
+        self._line(verb, wish.name, "allowed", None, actor, now)
+        self.users.add(wish.name, password)
+        return password
 
     def _line(
         self, verb: str, target: str, outcome: Outcome, reason: str | None, actor: Actor, now: dt.datetime
     ) -> None:
-        self.store.audit.append(self._entry(verb, target, outcome, reason, actor, now))
-
-    def _entry(
-        self,
-        verb: str,
-        target: str,
-        outcome: Outcome,
-        reason: str | None,
-        actor: Actor,
-        now: dt.datetime,
-        before: str | None = None,
-        after: str | None = None,
-    ) -> Entry:
-        return Entry(
-            entry_id=self.new_id(),
-            at=now,
-            actor=actor.name,
-            address=actor.address,
-            action=verb,
-            target=target,
-            outcome=outcome,
-            reason=reason,
-            before=before,
-            after=after,
+        self.store.audit.append(
+            Entry(
+                entry_id=self.new_id(),
+                at=now,
+                actor=actor.name,
+                address=actor.address,
+                action=verb,
+                target=target,
+                outcome=outcome,
+                reason=reason,
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 import time
 from contextlib import closing
@@ -56,7 +57,14 @@ class Trained:
         }
 
 
-def train(data: str, settings: Settings, *, progress: Progress = silent, recipe: Recipe = SHIPPED) -> Trained:
+def train(
+    data: str,
+    settings: Settings,
+    *,
+    progress: Progress = silent,
+    recipe: Recipe = SHIPPED,
+    now: dt.datetime | None = None,
+) -> Trained:
     """Train on a dataset, record the run, register the model, and return both with the test report.
 
     The first model of a registry goes into service, where the settings do not want somebody's yes for that too; a later
@@ -67,6 +75,7 @@ def train(data: str, settings: Settings, *, progress: Progress = silent, recipe:
         settings: The tree in force.
         progress: Told of each long loop.
         recipe: What the ensemble is made of.
+        now: The moment at which a first model goes into service; by default when it was registered.
 
     Raises:
         NoSuchDataset: there is no dataset at the path.
@@ -90,7 +99,7 @@ def train(data: str, settings: Settings, *, progress: Progress = silent, recipe:
         version = register(tracking, package, example, learned.facts, learned.run_id)
     if serving(tracking) is None:
         with closing(store.open(settings)) as kept:
-            authority.of(settings, tracking, kept, version.created).first(version.number)
+            authority.of(settings, tracking, kept, now or version.created).first(version.number)
         version = resolve(tracking, version.number)
     return Trained(version, learned.run_id, learned.fitted, learned.honesty, time.perf_counter() - began)
 

@@ -25,10 +25,14 @@ from oracle.artifacts.sweep import store
 from oracle.data.dataset import Dataset
 from oracle.ensemble.race_model import RaceModel
 from oracle.errors import Unavailable, Unopened
+from oracle.progress import silent
+from oracle.ranking.report import Difference
 from oracle.registry import mlmodel, pyfunc
+from oracle.registry.compare import compare
 from oracle.registry.content import content_digest
 from oracle.registry.lifecycle import download
 from oracle.registry.versions import ModelVersion, resolve
+from oracle.retraining import comparing
 from oracle.settings import Settings
 from oracle.tracking.connection import Tracking, connect
 from oracle.training import train
@@ -148,6 +152,24 @@ def test_wrong_credentials_are_said_and_not_shown(world: World, monkeypatch: pyt
     with pytest.raises(Unavailable) as error:
         store(place(URI))
     assert "the-wrong-one" not in str(error.value)
+
+
+def test_a_version_measured_against_itself_differs_in_nothing(world: World) -> None:
+    """On the races of the dataset that it did not learn from; both are opened from the sealed store."""
+    one = comparing.load(world.settings, world.tracking, world.version)
+    evidence = comparing.measure(world.settings, str(world.settings.root / "races"), one.model, one.model, silent)
+    found = compare(one.side, one.side, evidence, world.settings.evaluation, 7)
+    assert evidence.first_date > one.side.trained_through
+    assert evidence.excluded > 0
+    assert {pool.pool for pool in found.pools} == {"market", "form"}
+    for pool in found.pools:
+        assert pool.races > 0
+        assert pool.ece[0] == pool.ece[1]
+        for each in pool.paired:
+            assert isinstance(each.difference, Difference)
+            assert (each.difference.low, each.difference.high) == (0.0, 0.0)
+    assert all(row.a > 0 for row in found.latency)
+    assert found.importance
 
 
 def asked(address: str, method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:

@@ -34,6 +34,8 @@ class Registry:
     """Called after each change with its number."""
     metrics: dict[str, float] = field(default_factory=lambda: {"test.model.ndcg_at_3": 0.5})
     status: str = "FINISHED"
+    created: int = 0
+    """Moment at which every version was registered, milliseconds."""
 
     def add(self, **tags: str) -> int:
         """Register a version and return its number."""
@@ -50,7 +52,7 @@ class Registry:
     def search_model_versions(self, _wanted: str, page_token: str | None = None) -> Page:
         assert page_token is None
         return Page(
-            SimpleNamespace(name=MODEL, version=n, creation_timestamp=0, run_id=f"run{n}", tags=dict(tags))
+            SimpleNamespace(name=MODEL, version=n, creation_timestamp=self.created, run_id=f"run{n}", tags=dict(tags))
             for n, tags in self.entries.items()
         )
 

@@ -329,6 +329,24 @@ def test_only_what_has_served_can_be_rolled_back_to(house: House) -> None:
     assert house.serving() == 1
 
 
+def test_what_somebody_put_into_service_outside_was_never_let_into_it(house: House) -> None:
+    house.registry.created = int((NOON + HOUR).timestamp() * 1000)
+    house.registry.aliases["production"] = 2
+    with pytest.raises(NoSuchMove):
+        house.asked(2)
+    assert house.bea.rollback(reason="that was nobody's").version == 1
+    assert (house.serving(), house.stage(2)) == (1, "archived")
+    with pytest.raises(NeverServed):
+        house.bea.rollback(2, reason="back again")
+    with pytest.raises(NeverServed):
+        house.bea.rollback(reason="back again")
+
+
+def test_what_was_archived_before_any_record_comes_back(house: House) -> None:
+    house.registry.entries[2] |= {"lifecycle": "archived", "lifecycle_reason": "v1.0.0 took its place"}
+    assert house.bea.rollback(reason="the one before").version == 2
+
+
 def test_one_that_serves_or_is_archived_is_not_asked_for(house: House) -> None:
     with pytest.raises(NoSuchMove, match="production"):
         house.asked(1)

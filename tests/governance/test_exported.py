@@ -25,6 +25,7 @@ def found(rows: Iterable[bytes], links: list[Link] | None = None) -> list[tuple[
     return [(flaw.position, flaw.kind) for flaw in verify(pieces(rows), kept, closed=True).flaws]
 
 
+@pytest.mark.slow
 @given(CHAINS)
 def test_a_file_says_what_the_chain_says(links: list[Link]):
     assert list(pieces(file(links)))[:-1] == links
@@ -39,6 +40,7 @@ def test_no_byte_of_a_file_can_be_changed(links: list[Link], data: st.DataObject
     assert bool(found(BytesIO(forged), links)) == (forged != rows)
 
 
+@pytest.mark.slow
 @given(CHAINS, st.data())
 def test_no_part_of_a_file_can_be_left_out(links: list[Link], data: st.DataObject):
     rows = b"".join(file(links))

@@ -24,6 +24,7 @@ def found(links: list[Any], kept: list[Anchor] | None = None) -> list[tuple[int,
     return [(flaw.position, flaw.kind) for flaw in verify(links, kept or []).flaws]
 
 
+@pytest.mark.slow
 @given(CHAINS)
 def test_a_chain_that_was_left_alone_is_sound_and_holds_with_every_anchor(links: list[Link]):
     verdict = verify(links, anchors(links, *range(1, len(links) + 1)))
@@ -38,6 +39,7 @@ def test_whatever_is_done_to_a_chain_whose_head_is_anchored_is_found(case: tuple
     assert verify(after, anchors(links, len(links))).sound == (after == links)
 
 
+@pytest.mark.slow
 @given(CHAINS, st.data())
 def test_a_changed_field_is_found_at_its_position(links: list[Link], data: st.DataObject):
     i = data.draw(st.integers(0, len(links) - 1))
@@ -48,6 +50,7 @@ def test_a_changed_field_is_found_at_its_position(links: list[Link], data: st.Da
     assert found([*links[:i], changed, *links[i + 1 :]]) == expected
 
 
+@pytest.mark.slow
 @given(CHAINS, st.data())
 def test_a_row_that_was_changed_with_its_hash_is_found_by_the_next(links: list[Link], data: st.DataObject):
     i = data.draw(st.integers(0, len(links) - 1))
@@ -57,6 +60,7 @@ def test_a_row_that_was_changed_with_its_hash_is_found_by_the_next(links: list[L
     assert (i + 1, "rewritten") in found(after, anchors(links, i + 1))
 
 
+@pytest.mark.slow
 @given(CHAINS, st.data())
 def test_a_removed_row_is_missing_at_its_position(links: list[Link], data: st.DataObject):
     i = data.draw(st.integers(0, len(links) - 1))
@@ -65,6 +69,7 @@ def test_a_removed_row_is_missing_at_its_position(links: list[Link], data: st.Da
     assert found(after, anchors(links, i + 1))[-1] == (i + 1, "missing" if i + 1 < len(links) else "cut")
 
 
+@pytest.mark.slow
 @given(CHAINS, st.data())
 def test_an_end_that_was_cut_off_is_found_by_any_anchor_in_it(links: list[Link], data: st.DataObject):
     left = data.draw(st.integers(0, len(links) - 1))
@@ -73,6 +78,7 @@ def test_an_end_that_was_cut_off_is_found_by_any_anchor_in_it(links: list[Link],
     assert found(links[:left], anchors(links, at)) == [(at, "cut")]
 
 
+@pytest.mark.slow
 @given(CHAINS, ENTRIES, st.data())
 def test_a_chain_that_was_written_anew_from_a_row_on_is_found_by_any_later_anchor(
     links: list[Link], other: Entry, data: st.DataObject
@@ -130,6 +136,7 @@ def test_the_moment_is_kept_whatever_zone_it_is_told_in():
     assert verify([replace(link, entry=replace(link.entry, at=abroad))]).sound
 
 
+@pytest.mark.slow
 def test_a_chain_that_is_wrong_everywhere_is_counted_in_flat_memory():
     def endless(count: int) -> Any:
         for n in range(1, count + 1):

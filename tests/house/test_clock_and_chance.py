@@ -36,11 +36,13 @@ ALLOWED = {
     "jobs/drift.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "jobs/retrain.py": ({"os.environ"}, "Ray tells a job its address in the environment"),
     "oracle/replay/parts.py": ({"os.environ"}, "the server of a replay runs in the environment of its parent"),
-    "oracle/cli/tokens.py": ({"datetime.now", "secrets.token_hex"}, "the edge: moment and secret of a token"),
-    "oracle/cli": ({"datetime.now", "os.environ", "os.urandom"}, "the edge: it hands moment and chance down"),
+    "oracle/cli": (
+        {"datetime.now", "os.environ", "os.urandom", "secrets.token_hex"},
+        "the edge: it hands moment, chance and ids down",
+    ),
     "oracle/serving/wiring.py": (
         {"os.environ", "secrets.token_hex"},
-        "how to authenticate at Ray, with a token of our own",
+        "how to authenticate at Ray, with a token of our own; how long MLflow and S3 are waited for",
     ),
     "oracle/deployment/passwords.py": (
         {"secrets.token_urlsafe", "secrets.token_bytes", "secrets.token_hex"},
@@ -50,7 +52,7 @@ ALLOWED = {
         {"datetime.now", "uuid.uuid4", "os.environ", "secrets.token_bytes", "secrets.token_urlsafe"},
         "an edge: MLflow calls the app, and leaves its addresses in the environment",
     ),
-    "oracle/serving": ({"datetime.now", "uuid.uuid4"}, "the edge: moment and id of a request"),
+    "oracle/serving": ({"datetime.now", "time.time", "uuid.uuid4"}, "the edge: moment and id of a request"),
 }
 """Where a clock, chance or the environment is read, which of them, and why there."""
 

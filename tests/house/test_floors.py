@@ -21,7 +21,6 @@ REPOSITORY = Path(__file__).parents[2]
 FLOORS: dict[str, int] = {
     # 0: the words, and what every floor may know
     **dict.fromkeys(("oracle", "oracle.race", "oracle.errors", "oracle.settings", "oracle.progress"), 0),
-    "oracle.process": 0,
     "oracle.compiled": 0,
     # 1: values in, values out
     **dict.fromkeys(
@@ -34,6 +33,7 @@ FLOORS: dict[str, int] = {
     "oracle.staking": 1,
     "oracle.leakage": 1,
     "oracle.governance": 1,
+    "oracle.process": 1,
     **dict.fromkeys(
         (
             f"oracle.drift.{n}"
@@ -72,6 +72,7 @@ FLOORS: dict[str, int] = {
     "oracle.retraining": 1,
     **dict.fromkeys((f"oracle.retraining.{n}" for n in ("trigger", "evidence", "why", "validation", "report")), 1),
     "oracle.registry": 1,
+    **dict.fromkeys((f"oracle.registry.{n}" for n in ("compare", "side_by_side")), 1),
     "oracle.registry.versioning": 1,
     **dict.fromkeys((f"oracle.tracking_server{n}" for n in ("", ".routes", ".attempt", ".guard", ".flood")), 1),
     "oracle.tracking": 1,
@@ -98,8 +99,19 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (f"oracle.data.{name}" for name in ("dataset", "extra", "folder", "ingest", "results", "spool", "told")), 3
     ),
-    **dict.fromkeys((f"oracle.tracking.{name}" for name in ("connection", "provenance", "runs")), 3),
-    **dict.fromkeys((f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "versions")), 3),
+    **dict.fromkeys(
+        (f"oracle.tracking.{name}" for name in ("client", "connection", "patience", "provenance", "runs")), 3
+    ),
+    **dict.fromkeys(
+        (f"oracle.registry.{n}" for n in ("content", "lifecycle", "mlmodel", "pyfunc", "reach", "versions")), 3
+    ),
+    **dict.fromkeys(
+        (
+            f"oracle.registry.{n}"
+            for n in ("acts", "subject", "world", "record", "local", "authority", "people", "life", "remote")
+        ),
+        3,
+    ),
     **dict.fromkeys(
         (
             f"oracle.artifacts.{n}"
@@ -107,17 +119,10 @@ FLOORS: dict[str, int] = {
         ),
         3,
     ),
-    **dict.fromkeys(
-        (
-            f"oracle.registry.{n}"
-            for n in ("acts", "subject", "world", "record", "local", "authority", "remote", "people", "life")
-        ),
-        3,
-    ),
     "oracle.cluster": 3,
     "oracle.drift.history": 3,
     "oracle.store": 3,
-    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox")), 3),
+    **dict.fromkeys((f"oracle.alerts.{n}" for n in ("webhook", "outbox", "direct")), 3),
     "oracle.experiment.evidence": 3,
     "oracle.experiment.conduct": 4,
     # 4: what runs
@@ -146,7 +151,10 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (
             f"oracle.retraining.{n}"
-            for n in ("steps", "snapshot", "candidate", "measuring", "by_hand", "testing", "promotion", "pipeline")
+            for n in (
+                *("steps", "snapshot", "candidate", "comparing", "measuring", "by_hand", "testing", "promotion"),
+                "pipeline",
+            )
         ),
         4,
     ),

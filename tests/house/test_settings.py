@@ -155,3 +155,19 @@ def test_a_home_that_cannot_be_made_is_named_with_the_next_step(alone: Path, mon
     monkeypatch.setenv("ORACLE_HOME", str(alone / "file" / "home"))
     with pytest.raises(Unavailable, match="ORACLE_HOME"):
         connect(load())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ORACLE_ALERTS", '{"webhooks": ["https://x.example/"], "secret": "marked"}'),
+        ("ORACLE_ALERTS__WEBHOOKS", '["https://me:marked@x.example/"]'),
+        ("ORACLE_SERVING__TOKEN", "marked"),
+        ("ORACLE_SERVING__AUTH", "http://me:marked@x/"),
+    ],
+)
+def test_a_refused_setting_repeats_no_secret(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as caught:
+        load()
+    assert "marked" not in str(caught.value) + str(caught.value.as_dict())

@@ -38,3 +38,5 @@ def test_a_retraining_killed_in_every_step_ends_as_one_that_nobody_killed() -> N
     assert told["disturbed"]["retraining"][:2] == ["promoted", "2"]
     assert [version[3] for version in told["disturbed"]["versions"]] == ["archived", "production"]
     assert set(told["disturbed"]["done"].values()) == {1}
+    assert [promotion[:3] for promotion in told["disturbed"]["promotions"]] == [[1, "first", None], [2, "promote", 1]]
+    assert set(told["disturbed"]["allowed"].values()) == {1}

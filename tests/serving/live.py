@@ -138,6 +138,7 @@ def live(
     app: str = "oracle.serving.app:build",
     replicas: int = 2,
     args: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Live]:
     """Bring the repository's own serve_config.yaml up on a cluster of its own, with another app where one is named."""
     port, head, dashboard, client, agent, metrics = free_ports(6)
@@ -161,6 +162,7 @@ def live(
             "RAY_AUTH_MODE": "disabled",
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONWARNINGS": "ignore",
+            **(env or {}),
         }
         start = [BIN / "ray", "start", "--head", "--block", "--disable-usage-stats", "--num-cpus=4", f"--port={head}"]
         start += [f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}", "--node-ip-address=127.0.0.1"]

@@ -26,11 +26,11 @@ def history() -> pd.DataFrame:
     return pd.concat([block.runners for block in simulate(RACES, seed=11)], ignore_index=True)
 
 
-def enter(home: Path, results: pd.DataFrame, data: Path) -> None:
+def enter(home: Path, results: pd.DataFrame, data: Path, settings: Settings | None = None) -> None:
     """Train on the results and register the model in the home; the first one goes into service."""
     Dataset(data).append(results)
     with _one_core():
-        train(str(data), Settings(home=home))
+        train(str(data), settings or Settings(home=home))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from oracle.governance.audit import GENESIS, digest
+from oracle.serving.addresses import NOWHERE, address
 from oracle.serving.gateway import Gateway
 from oracle.serving.messages import RefusalMessage
 from tests.serving.conftest import World
@@ -291,3 +292,9 @@ def test_a_handed_in_moment_and_peer_count_where_haproxy_wrote_them_only(house: 
     house.ask("GET", "/v1/models", headers=[("x-oracle-peer", "6.6.6.6")])
     house.refusals()
     assert {link.entry.address for link in house.store.audit.links(most=100_000)} <= {None, "10.0.0.9"}
+
+
+def test_every_route_of_the_application_has_its_scope(app: FastAPI):
+    listed = {(verb, route.path) for route in app.routes for verb in route.methods}  # type: ignore[attr-defined]
+    stray = {(verb, path) for verb, path in listed if address(verb, path.replace("{", "")) is NOWHERE}
+    assert stray <= {("HEAD", "/openapi.json")}, "place them in oracle/serving/addresses.py"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from oracle.errors import NoSuchModel, OracleError, Unavailable
 from oracle.serving import http
 from oracle.serving.gateway import Gateway
+from oracle.serving.lineage import LineageMessage
 from oracle.serving.messages import EXAMPLE, PredictionMessage, RefusalMessage
 from oracle.serving.version import ModelsMessage, Served, Target
 from oracle.store import embedded
@@ -48,6 +49,16 @@ def test_a_card_is_answered_and_the_answer_can_be_read_again(ask: Ask, world: Wo
     assert abs(sum(runner.win for runner in answer.runners) - 1) < 1e-9
     again = ask("GET", f"/v1/predictions/{answer.prediction_id}")
     assert (again.status, again.body) == (200, told.body)
+
+
+def test_a_race_tells_which_version_answered_it_and_where_that_came_from(ask: Ask, world: World):
+    answer = PredictionMessage.model_validate_json(ask("POST", "/v1/predict", world.body, JSON).body)
+    told = LineageMessage.model_validate_json(ask("GET", f"/v1/races/{world.card.race_id}/lineage").body)
+    assert answer.prediction_id in {each.prediction_id for each in told.answers}
+    [version] = told.versions
+    assert (version.version, version.known_by, version.kind) == ("1", "promotion", "first")
+    assert version.trained_on is not None
+    assert version.trained_on.data_fingerprint
 
 
 def test_every_hostile_request_gets_422_with_a_reason(ask: Ask):
@@ -101,6 +112,10 @@ def test_a_charset_or_a_missing_content_type_is_no_reason_to_refuse(ask: Ask):
         ("GET", "/v1/predictions/" + "x" * 5000, 404),
         ("GET", "/v1/predictions/%00%ff", 404),
         ("GET", "/v1/predictions/a%2Fb", 404),
+        ("GET", "/v1/races/none/lineage", 404),
+        ("GET", "/v1/races/%00%ff/lineage", 404),
+        ("GET", "/v1/races/" + "x" * 5000 + "/lineage", 404),
+        ("POST", "/v1/races/none/lineage", 405),
     ],
 )
 def test_every_refusal_has_the_same_shape(ask: Ask, method: str, path: str, status: int):
@@ -153,7 +168,7 @@ def test_the_openapi_document_describes_card_answer_and_refusal(ask: Ask):
     document = ask("GET", "/openapi.json").json()
     assert set(document["paths"]) == {
         *("/v1/predict", "/v1/predictions/{prediction_id}", "/v1/health", "/v1/models"),
-        *("/v1/results", "/v1/events"),
+        *("/v1/results", "/v1/events", "/v1/races/{race}/lineage"),
     }
     schemas = document["components"]["schemas"]
     assert {"CardMessage", "RunnerMessage", "PredictionMessage", "RefusalMessage"} <= set(schemas)

@@ -135,9 +135,9 @@ def test_a_row_cannot_be_replaced_by_way_of_an_insert(store: Store):
 def test_writers_in_threads_and_stores_make_one_chain_without_a_gap(opened: Callable[..., Store]):
     stores = [opened() for _ in range(3)]
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda n: stores[n % 3].audit.append(entry(n)), range(60)))
+        list(pool.map(lambda n: stores[n % 3].audit.append(entry(n)), range(30)))
     verdict = verify(stores[0].audit.walk())
-    assert (verdict.sound, verdict.entries, verdict.head.position) == (True, 60, 60)
+    assert (verdict.sound, verdict.entries, verdict.head.position) == (True, 30, 30)
 
 
 def test_entries_are_found_by_who_what_on_what_when_and_how_it_ended(store: Store):

@@ -16,7 +16,9 @@ from oracle.cli import output
 from oracle.cli.app import app
 from oracle.cli.output import run
 from oracle.governance.audit import Entry
+from oracle.governance.verification import Anchor
 from oracle.store import embedded
+from oracle.store.anchors import Kept, keep, kept
 from tests.governance.chains import entry
 
 
@@ -82,6 +84,7 @@ def test_a_trail_that_holds_and_one_that_does_not(home: Path, call: Any, capfd: 
     assert "2 is not what was written there" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_file_is_verified_where_there_is_no_database(home: Path, call: Any, tmp_path: Path):
     out, table = tmp_path / "trail.jsonl", tmp_path / "trail.csv"
     code, document = call("export", "--out", str(out), "--csv", str(table))
@@ -117,6 +120,7 @@ def test_an_end_that_is_cut_off_is_found_by_the_anchor_in_a_file(home: Path, cal
     assert len(Path(anchors).read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", [2, 5, 6])
 def test_nothing_is_anchored_that_does_not_hold_with_the_last_anchor(
     home: Path, call: Any, tmp_path: Path, position: int
@@ -141,6 +145,7 @@ def test_a_chain_that_was_written_anew_is_found_by_the_anchor(home: Path, call: 
     assert call("anchor", "--to", anchors)[0] == 10
 
 
+@pytest.mark.slow
 def test_a_line_that_is_no_anchor_is_an_alarm(home: Path, call: Any, tmp_path: Path):
     anchors = tmp_path / "anchors.jsonl"
     call("anchor", "--to", str(anchors))
@@ -150,6 +155,7 @@ def test_a_line_that_is_no_anchor_is_an_alarm(home: Path, call: Any, tmp_path: P
     assert call("anchor", "--to", str(anchors))[0] == 10
 
 
+@pytest.mark.slow
 def test_an_empty_trail_is_sound_and_has_nothing_to_anchor(oracle_home: Path, call: Any, tmp_path: Path):
     assert call("verify")[1]["head"]["position"] == 0
     assert call("anchor", "--to", str(tmp_path / "anchors"))[1]["kept"] is None
@@ -202,9 +208,27 @@ def test_anchors_in_a_bucket_are_locked_and_read_in_every_version(home: Path, ca
 
 
 @pytest.mark.slow
-def test_a_bucket_that_locks_nothing_is_refused_unless_that_is_meant(home: Path, call: Any, bucket: Any):
-    assert call("anchor", "--to", "s3://audit/a")[0] == 0
+def test_an_anchor_that_is_kept_already_is_not_put_again(bucket: Any):
+    one, until = Anchor(5, "ab" * 32), dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    assert keep("s3://audit/a", one, until=until) == keep("s3://audit/a", one, until=until)
+    assert len(bucket.list_object_versions(Bucket="audit", Prefix="a/")["Versions"]) == 1
+    assert kept("s3://audit/a") == Kept((one,), ())
+
+
+@pytest.mark.slow
+def test_a_bucket_that_locks_nothing_is_refused_unless_that_is_meant(
+    home: Path, call: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch
+):
     assert call("anchor", "--to", "s3://nowhere/a")[0] == 1
     assert call("anchor", "--to", "s3:///a")[0] == 2
     assert call("anchor", "--to", "s3://open/a", "--retain", "0")[0] == 0
     assert call("verify", "--anchor", "s3://open/a")[1]["anchors"] == 1
+
+    def refuses(**_: Any) -> None:  # as Amazon's does; the simulated one takes any lock
+        said = {"Error": {"Code": "InvalidRequest", "Message": "Bucket is missing Object Lock Configuration"}}
+        raise bucket.exceptions.ClientError(said, "PutObject")
+
+    monkeypatch.setattr(bucket, "put_object", refuses)
+    monkeypatch.setattr("oracle.store.anchors._client", lambda: bucket)
+    code, document = call("anchor", "--to", "s3://open/b")
+    assert (code, "object lock" in document["error"]["next_step"]) == (2, True)

@@ -28,7 +28,10 @@ from oracle.store.tables import METADATA
 from tests.store import earlier
 
 REPOSITORY = Path(__file__).parents[2]
-RELEASES = range(len(earlier.STEPS) + 1)
+RELEASES = [
+    pytest.param(n, marks=() if n in (0, 5) else pytest.mark.slow)  # the first, and the last one that counted
+    for n in range(len(earlier.STEPS) + 1)
+]
 OPENS = "import sys; from oracle.store import Store; Store(sys.argv[1]).close(); print('alembic' in sys.modules)"
 
 
@@ -69,6 +72,7 @@ def test_a_filled_store_of_every_earlier_release_goes_forward_with_every_row(
         assert standing(connection) == oracle.store.migrations.Standing(HEAD, ())
 
 
+@pytest.mark.slow
 def test_every_answer_of_the_first_release_gets_an_arm_a_unit_and_a_race(
     engine: sa.Engine, opened: Callable[..., Store]
 ):
@@ -196,11 +200,13 @@ def test_the_revisions_are_one_line_named_in_their_order():
     assert list(REVISIONS) == [f"{n:04}" for n in range(1, len(REVISIONS) + 1)]
 
 
+@pytest.mark.slow
 def test_a_store_that_misses_nothing_is_opened_without_alembic(address: str, store: Store):
     done = subprocess.run([sys.executable, "-c", OPENS, address], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_the_alembic_tool_works_on_the_store_of_the_settings(
     address: str, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.tracking_server.running import MODEL, ROLES, ROOT, Served
+from oracle.registry import mlmodel
+from tests.tracking_server.running import MODEL, PASSWORDS, ROLES, ROOT, Served
 
 API = "api/2.0/mlflow"
 
@@ -23,8 +25,6 @@ class Registered:
 
 def welcome(served: Served) -> None:
     """Let the admin make everybody's account."""
-    from tests.tracking_server.running import PASSWORDS
-
     for name, roles in ROLES.items():
         served.done(ROOT, "POST", "api/2.0/oracle/people", {"name": name, "roles": roles, "password": PASSWORDS[name]})
 
@@ -47,11 +47,20 @@ def trained(served: Served, who: str, ndcg: float) -> tuple[str, str, str]:
         who, "POST", f"{API}/logged-models", {"experiment_id": where, "name": MODEL, "source_run_id": run_id}
     )
     model_id = logged["model"]["info"]["model_id"]
-    place = f"api/2.0/mlflow-artifacts/artifacts/{where}/models/{model_id}/artifacts/package/model.txt"
-    assert served.call(who, "PUT", place, content=b"a small model").status_code == 200
+    place = f"api/2.0/mlflow-artifacts/artifacts/{where}/models/{model_id}/artifacts/{FOLDER}/model.txt"
+    assert served.call(who, "PUT", place, content=PACKAGE).status_code == 200
     served.done(who, "PATCH", f"{API}/logged-models/{model_id}", {"model_id": model_id, "status": 2})
     served.done(who, "POST", f"{API}/runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": 2})
     return run_id, model_id, where
+
+
+PACKAGE, FOLDER = b"a small model", mlmodel.PACKAGE
+
+
+def _digest() -> str:
+    """Return the digest of the package, as `content_digest` takes it."""
+    name = b"model.txt"
+    return hashlib.sha256(len(name).to_bytes(8, "little") + name + hashlib.sha256(PACKAGE).digest()).hexdigest()
 
 
 FACTS = {
@@ -68,7 +77,7 @@ def registered(served: Served, who: str, semver: str, ndcg: float = 0.5) -> Regi
     """Register what a training made, as `oracle train` does, and return the version."""
     run_id, model_id, where = trained(served, who, ndcg)
     served.call(who, "POST", f"{API}/registered-models/create", {"name": MODEL})
-    tags = {"facts": json.dumps(FACTS), "package_sha256": "0" * 64, "test.model.ndcg_at_3": repr(ndcg)}
+    tags = {"facts": json.dumps(FACTS), "package_sha256": _digest(), "test.model.ndcg_at_3": repr(ndcg)}
     born = {
         "name": MODEL,
         "run_id": run_id,

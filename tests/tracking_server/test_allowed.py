@@ -15,4 +15,4 @@ def test_the_allowed_way_leads_into_service(governed: Governed) -> None:
 
 
 def test_the_first_admin_is_the_one_that_the_server_was_set_up_with(governed: Governed) -> None:
-    assert governed.served.entries()[0].target == "root"
+    assert governed.served.entries()[0].target == "people/root"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.tracking_server.conftest import Governed
+from tests.tracking_server.people import FOLDER
 from tests.tracking_server.running import MODEL, PASSWORDS
 
 pytestmark = pytest.mark.services
@@ -135,13 +136,13 @@ def _runs(g: Governed) -> Iterator[Attack]:
     elsewhere = {"name": "x", "artifact_location": f"mlflow-artifacts:/{where}/models/{model}/artifacts"}
     yield Attack("an experiment in the model's place", "sam", "POST", f"{V2}/experiments/create", elsewhere)
     file = {"content": b"another model"}
-    package = f"{where}/models/{model}/artifacts/package/model.txt"
+    package = f"{where}/models/{model}/artifacts/{FOLDER}/model.txt"
     yield Attack("writes over the package", "sam", "PUT", f"{FILES}/{package}", more=file)
     yield Attack("writes over it as admin", "root", "PUT", f"ajax-{FILES}/{package}", more=file)
     yield Attack("writes a file of the run", "sam", "PUT", f"{FILES}/{where}/{run}/artifacts/a.txt", more=file)
     yield Attack("deletes the package", "sam", "DELETE", f"{FILES}/{package}")
     yield Attack("deletes all models", "sam", "DELETE", f"{FILES}/{where}/models")
-    up = f"{FILES}/{where}/{g.fresh.run_id}/artifacts/%2e%2e/%2e%2e/models/{model}/artifacts/package/model.txt"
+    up = f"{FILES}/{where}/{g.fresh.run_id}/artifacts/%2e%2e/%2e%2e/models/{model}/artifacts/{FOLDER}/model.txt"
     yield Attack("writes over it by dots", "sam", "PUT", up, more=file, status=(400, 403))
     parts = f"api/2.0/mlflow-artifacts/mpu/create/{package}"
     yield Attack("writes over it in parts", "sam", "POST", parts, {"path": package, "num_parts": 1})

@@ -1,28 +1,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from oracle.cli.app import app
-from oracle.data.dataset import Dataset
 from oracle.errors import BadSetting, Refused
 from oracle.governance.consent import NoSuchRequest, SelfApproval
 from oracle.governance.roles import NotAllowed
 from oracle.registry import authority
+from oracle.registry.lifecycle import download
 from oracle.registry.remote import RemoteAuthority, governs, rebuilt
 from oracle.registry.versions import resolve
 from oracle.settings import Settings
 from oracle.store import embedded
 from oracle.tracking.connection import Tracking, connect
-from tests.serving import small_model
 from tests.tracking_server.conftest import Governed
+from tests.tracking_server.people import PACKAGE, registered
 from tests.tracking_server.running import MODEL, PASSWORDS
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -94,24 +91,18 @@ def test_a_client_of_mlflow_that_goes_round_is_refused_and_told_why(
 
 
 @pytest.mark.services
-def test_a_training_is_registered_asked_for_and_approved_through_the_server(
+def test_a_version_is_asked_for_approved_served_and_rolled_back_through_the_server(
     governed: Governed, own: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name, value in {"HOME": own.root, "TRACKING__URI": governed.served.url}.items():
-        monkeypatch.setenv(f"ORACLE_{name}", str(value))
+    version = registered(governed.served, "sam", "v1.0.5").number
+    acting(monkeypatch, "vera")
+    tracking = connect(own)
+    found = resolve(tracking, version)
+    assert (download(tracking, found, tmp_path / "cache") / "model.txt").read_bytes() == PACKAGE
     acting(monkeypatch, "sam")
-    data = str(tmp_path / "data")
-    Dataset(data).append(small_model.history())
-    with small_model._one_core():
-        trained = CliRunner().invoke(app, ["train", "--data", data, "--json"])
-    assert trained.exit_code == 0, trained.output
-    version = str(json.loads(trained.stdout)["version"])
-    production = governed.served.world()["model"]["aliases"]
-    assert {"alias": "production", "version": version} not in production
-
-    asked = CliRunner().invoke(app, ["model", "promote", version, "--json"])
-    assert asked.exit_code == 0, asked.output
-    request = json.loads(asked.stdout)["request"]
+    asked = _authority(own).request(int(version), reason="newer")
+    request = asked.request.request_id
+    assert (asked.approved, asked.request.requester, resolve(tracking, version).lifecycle) == (False, "sam", "staging")
     with pytest.raises(Refused):
         _authority(own).promote(request)
     acting(monkeypatch, "ann")
@@ -142,7 +133,7 @@ def test_people_are_made_held_and_let_go(governed: Governed, own: Settings, monk
     acting(monkeypatch, "root")
     remote = RemoteAuthority(connect(own))
     grant, password = remote.person("zoe", ("scientist", "approver"))
-    assert (grant.roles, len(password or "") >= 12) == ("scientist approver", True)
+    assert (grant.roles, len(password or "") >= 12) == ("approver scientist", True)
     served = governed.served
 
     def tries(path: str, body: object, secret: str | None = password) -> httpx.Response:

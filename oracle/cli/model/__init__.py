@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from oracle.cli.model.at import at
+from oracle.cli.model.compare import compare
 from oracle.cli.model.list import listed
 from oracle.cli.model.promote import promote
 from oracle.cli.model.rollback import rollback
@@ -20,5 +21,5 @@ model = typer.Typer(
 )
 model.command("list")(listed)
 model.command("resolve")(resolved)
-for command in (show, promote, requests, approve, reject, withdraw, rollback, at):
+for command in (show, compare, promote, requests, approve, reject, withdraw, rollback, at):
     model.command()(command)

@@ -27,7 +27,7 @@ def at(
     with desk(registry=False) as own:
         if when > own.now:
             raise BadInput("that moment has not come yet", value=moment, allowed=f"until {own.now:%Y-%m-%dT%H:%M:%S}")
-        told = lineage.at(own.store.promotions.all(own.settings.tracking.model_name), when)
+        told = lineage.at(own.promotions(), when)
     emit(told, json=json, text=lambda: _text(told))
 
 

@@ -22,7 +22,7 @@ def listed(json: Json = False) -> None:
     from oracle.registry.versions import versions
 
     with desk() as own:
-        found, told = versions(own.tracking), own.store.promotions.all(own.tracking.model_name)
+        found, told = versions(own.tracking), own.promotions()
         document = {
             "model": own.tracking.model_name,
             "serving_alias": own.tracking.alias,

@@ -14,18 +14,21 @@ import typer
 from oracle import settings
 
 if TYPE_CHECKING:
+    from oracle.governance.approval import Promotion, Request, Ruling
     from oracle.registry.authority import Authority
+    from oracle.registry.remote import RemoteAuthority
     from oracle.settings import Settings
     from oracle.store import Store
     from oracle.tracking.connection import Tracking
 
 Version = Annotated[str, typer.Argument(help="Number, v1.2.3 or alias of the version.")]
-Request = Annotated[str, typer.Argument(metavar="ID", help="Id of the request, as `oracle model requests` lists it.")]
+RequestId = Annotated[str, typer.Argument(metavar="ID", help="Id of the request, as `oracle model requests` lists it.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 Actor = Annotated[
     str | None, typer.Option(help="Who acts, where no server knows it; default: governance.actor, else the user.")
 ]
-WAITS = "waits"
+MOST = 200
+"""Requests that are looked at, the last ones."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,27 @@ class Desk:
         from oracle.tracking.connection import connect  # here, so that `oracle --help` does not wait for MLflow
 
         return connect(self.settings)
+
+    @cached_property
+    def remote(self) -> RemoteAuthority | None:
+        """The server that governs, None where none does.
+
+        Raises:
+            Unavailable: there is a server, and it does not answer.
+        """
+        from oracle.registry.remote import RemoteAuthority, governs
+
+        return RemoteAuthority(self.tracking) if governs(self.settings.tracking_uri) else None
+
+    def promotions(self) -> list[Promotion]:
+        """Return the promotions of the model: of our store and, where that knows of none, of the server."""
+        found = self.store.promotions.all(self.settings.tracking.model_name)
+        return found or ([] if self.remote is None else self.remote.promotions())
+
+    def requests(self) -> list[tuple[Request, list[Ruling]]]:
+        """Return the latest requests with what was said to each, the last first; of the store or the server."""
+        found = [(each, self.store.approvals.rulings(each.request_id)) for each in self.store.approvals.latest(MOST)]
+        return found or ([] if self.remote is None else self.remote.requests())
 
     def authority(self, actor: str | None = None) -> Authority:
         """Return who moves versions, on behalf of somebody."""

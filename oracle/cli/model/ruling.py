@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from oracle.cli.model.options import Actor, Reason, Request, desk
+from oracle.cli.model.options import Actor, Reason, RequestId, desk
 from oracle.cli.output import Json, emit
 
 
@@ -18,12 +18,15 @@ def requests(
     from oracle.governance import lineage
 
     with desk(registry=False) as own:
-        found = own.store.approvals.latest() if every else own.store.approvals.open(own.now)
-        told = [lineage.of_request(each, own.store.approvals.rulings(each.request_id)) for each in found]
+        told = [
+            lineage.of_request(request, rulings)
+            for request, rulings in own.requests()
+            if every or not (rulings or own.now >= request.expires)
+        ]
     emit({"requests": told}, json=json, text=lambda: "\n".join(map(_line, told)) or "no request waits for an answer")
 
 
-def approve(request: Request, reason: Reason, actor: Actor = None, json: Json = False) -> None:
+def approve(request: RequestId, reason: Reason, actor: Actor = None, json: Json = False) -> None:
     """Say yes to somebody else's request and carry it out: the version goes into service.
 
     Refused, with exit code 3, to who asked, to who is no approver, after its time, where it was answered already, where
@@ -44,14 +47,14 @@ def approve(request: Request, reason: Reason, actor: Actor = None, json: Json = 
     emit(told, json=json, text=f"{done.label} (version {done.version}) is in service; approved by {ruling.actor}")
 
 
-def reject(request: Request, reason: Reason, actor: Actor = None, json: Json = False) -> None:
+def reject(request: RequestId, reason: Reason, actor: Actor = None, json: Json = False) -> None:
     """Say no to a request: the version is rejected with the reason and does not come back."""
     with desk() as own:
         ruling = own.authority(actor).reject(request, reason)
     _said(request, ruling, json=json)
 
 
-def withdraw(request: Request, reason: Reason, actor: Actor = None, json: Json = False) -> None:
+def withdraw(request: RequestId, reason: Reason, actor: Actor = None, json: Json = False) -> None:
     """Take one's own request back; the version stays where it is and may be asked for again."""
     with desk() as own:
         ruling = own.authority(actor).withdraw(request, reason)

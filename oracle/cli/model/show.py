@@ -14,7 +14,9 @@ def show(version: Version = "production", json: Json = False) -> None:
     from oracle.registry.versions import resolve
 
     with desk() as own:
-        document = life.of_version(own.tracking, own.store, resolve(own.tracking, version))
+        found = resolve(own.tracking, version)
+        asked = [(r, said) for r, said in own.requests()[::-1] if (r.model, r.version) == (found.name, found.number)]
+        document = life.of_version(own.tracking, found, own.promotions(), asked, own.store.experiments.all())
     emit(document, json=json, text=lambda: _text(document))
 
 
