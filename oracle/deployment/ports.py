@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import socket
+import time
 from collections.abc import Iterator
 
 from oracle.deployment.ledger import Ledger
@@ -12,6 +13,8 @@ from oracle.errors import BadInput
 
 FIRST, COUNT = 20_000, 9_000
 """Below the range from which kernels take the ports of outgoing connections, and above Ray's own workers."""
+PATIENCE, POLL_SECONDS = 10.0, 0.1
+"""Seconds for which a port that is taken is waited for."""
 NAMES = ("postgresql", "s3", "mlflow", "ray", "dashboard", "client", "agent", "metrics", "app")
 
 
@@ -59,14 +62,18 @@ def assign(ledger: Ledger, label: str, wanted: dict[str, int]) -> None:
     ledger.save()
 
 
-def claim(ledger: Ledger, label: str, name: str) -> None:
+def claim(ledger: Ledger, label: str, name: str, patience: float = PATIENCE) -> None:
     """Make sure that a part which is about to start can listen; move it where its port is taken and nobody fixed it.
+
+    What was killed leaves its port a moment later: a move costs everybody who was told of the port a restart.
 
     Raises:
         BadInput: somebody else listens on a port that was asked for.
     """
-    port = ledger.ports[name]
-    if free(port):
+    port, ends = ledger.ports[name], time.perf_counter() + patience
+    while not (found := free(port)) and time.perf_counter() < ends:
+        time.sleep(POLL_SECONDS)
+    if found:
         return
     if name in ledger.fixed:
         raise BadInput(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import gc
 import http.client
 import json
 import os
@@ -64,6 +65,7 @@ class Commands:
         self._captured.readouterr()
         with contextlib.suppress(typer.Exit):
             typer.main.get_command(app)(args=[*map(str, words), "--json"], standalone_mode=False)
+        gc.collect()  # a command leaves its connections to the end of its process
         return json.loads(self._captured.readouterr().out)
 
 

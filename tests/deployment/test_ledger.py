@@ -103,9 +103,9 @@ def test_a_taken_port_moves_unless_somebody_asked_for_it(places: Places):
         port = taken.getsockname()[1]
         ports.assign(book, "one", {"app": port})
         with pytest.raises(BadInput, match="--port app="):
-            ports.claim(book, "one", "app")
+            ports.claim(book, "one", "app", patience=0.1)
         book.ports["s3"] = port
-        ports.claim(book, "one", "s3")
+        ports.claim(book, "one", "s3", patience=0.1)
         assert book.ports["s3"] != port
     ports.claim(book, "one", "app")
     assert book.ports["app"] == port
