@@ -119,6 +119,7 @@ def test_every_command_line_of_ours_is_understood():
         understood(line)
 
 
+@pytest.mark.slow
 def test_every_option_of_the_mlflow_server_is_one_of_its_own():
     load_mlflow()
     with quiet():
