@@ -16,7 +16,8 @@ from oracle.deployment import processes
 from oracle.deployment.processes import LABEL, Command, Started
 from oracle.errors import Unavailable
 
-LABELLED = "label-of-these-tests"
+LABELLED = f"label-of-these-tests-{os.getpid()}"
+"""One for each worker: what one sweeps is none of the others'."""
 SLEEPER = "import time; time.sleep(600)"
 GENTLY = ((signal.SIGTERM, 5.0),)
 
