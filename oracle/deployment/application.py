@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ POLL_SECONDS = 0.1
 def shipped() -> Path:
     """Return the serve_config.yaml that came with the code: of the checkout, or of the installed package."""
     checkout = Path(oracle.__file__).resolve().parents[1] / "serve_config.yaml"
-    return checkout if checkout.is_file() else Path(str(resources.files("oracle.serving") / "serve_config.yaml"))
+    return checkout if checkout.is_file() else Path(sys.prefix) / "share" / "equine-oracle" / "serve_config.yaml"
 
 
 class Application:
