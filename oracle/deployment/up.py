@@ -25,6 +25,9 @@ from oracle.settings import Settings
 
 POLL_SECONDS = 0.1
 LAST_LINES = 15
+LEAVING = 20.0
+"""Seconds for which the children of a part that was killed may hold what its successor needs: a PostgreSQL whose
+backends have not noticed yet refuses to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,10 @@ def site_of(tree: Settings, book: ledger.Ledger, environment: Mapping[str, str])
     places = Places(tree.root)
     places.make()
     return Site(places, passwords.kept(places.secrets / "passwords.json"), book, tree, _settings(environment))
+
+
+class _Ended(Unavailable):
+    """A part ended while it was starting."""
 
 
 def parts_of(site: Site, environment: Mapping[str, str], now: dt.datetime) -> tuple[list[Part], Cluster]:
@@ -156,15 +163,26 @@ def _bring(
             what = "restarted"
     elif part_was is not None:
         processes.stop(part_was, label, ())  # whoever of its session outlived it holds ports and files
-    if what != "was up":
-        for name in part.ports:
-            ports.claim(book, label, name)
-        command = part.command()
-        started = processes.start(command, site.places.logs / f"{part.name}.log", label, environment)
-        book.enter(part.name, started, digest(command), now())
-    _wait(site, part.name, part.title, part.seconds, part.lacking, progress)
+    while True:
+        if what != "was up":
+            _start(site, part, environment, now)
+        try:
+            _wait(site, part.name, part.title, part.seconds, part.lacking, progress)
+            break
+        except _Ended:
+            if part_was is None or time.perf_counter() - began > LEAVING:
+                raise
     part.furnish()
     return Standing(part.name, what, round(time.perf_counter() - began, 2))
+
+
+def _start(site: Site, part: Part, environment: Mapping[str, str], now: Callable[[], dt.datetime]) -> None:
+    book, label = site.ledger, site.passwords.label
+    for name in part.ports:
+        ports.claim(book, label, name)
+    command = part.command()
+    started = processes.start(command, site.places.logs / f"{part.name}.log", label, environment)
+    book.enter(part.name, started, digest(command), now())
 
 
 def _bring_app(site: Site, app: Application, stand: list[Standing], progress: Progress) -> Standing:
@@ -183,7 +201,7 @@ def _wait(
     """Wait until nothing is lacking; give up where the process ends or the time is over, with its last words."""
     for told in progress(_lacks(seconds, lacking), f"waiting for {title}"):
         if not site.ledger.running(part):
-            raise _failed(site, part, f"{title} ended while it was starting ({told})")
+            raise _failed(site, part, f"{title} ended while it was starting ({told})", _Ended)
     if (last := lacking()) is not None:
         raise _failed(site, part, f"{title} was not ready within {seconds:.0f} s: {last}")
 
@@ -195,11 +213,11 @@ def _lacks(seconds: float, lacking: Callable[[], str | None]) -> Iterator[str]:
         time.sleep(POLL_SECONDS)
 
 
-def _failed(site: Site, part: str, what: str) -> Unavailable:
+def _failed(site: Site, part: str, what: str, kind: type[Unavailable] = Unavailable) -> Unavailable:
     log = site.places.logs / f"{part}.log"
     lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:] if log.exists() else []
     said = f"; its last words: {' / '.join(line.strip() for line in lines if line.strip())[-600:]}" if lines else ""
-    return Unavailable(
+    return kind(
         what + said,
         value=str(log),
         next_step="read the log, mend it and run `oracle up` again; `oracle down` stops what was started",

@@ -63,10 +63,9 @@ def provenance(folder: Path | None = None, libraries: Iterable[str] = LIBRARIES)
     folder = folder or Path(__file__).parent
     tracked = _git(folder, "ls-files", "--error-unmatch", ".") is not None
     commit = _git(folder, "rev-parse", "HEAD") if tracked else None
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no") if commit else ""
     return Provenance(
         commit=commit or UNKNOWN,
-        dirty=changed != "",  # None, where git cannot tell: a job is sent without the history, and is not proven clean
+        dirty=bool(_git(folder, "status", "--porcelain", "--untracked-files=no")) if commit else False,
         code_version=installed("equine-oracle"),
         python_version=platform.python_version(),
         libraries=tuple((name, installed(name)) for name in libraries),
