@@ -40,7 +40,7 @@ class Cluster:
     """Where Ray keeps its files."""
 
     def uploaded(self) -> dict[str, int]:
-        """Return the files that Ray took along with a job, and their sizes in bytes, without what Python compiled there."""
+        """Return the files that Ray took along with a job, and their sizes in bytes; not what Python compiled there."""
         (package,) = self.folder.glob("session_2*/runtime_resources/working_dir_files/_ray_pkg_*/")
         taken = (p for p in package.rglob("*") if p.is_file() and p.parent.name != "__pycache__")
         return {p.relative_to(package).as_posix(): p.stat().st_size for p in taken}
